@@ -1,0 +1,33 @@
+# The everyday commands. Each makes the environment first where it needs one.
+.PHONY: setup play test drill bench lint clean system
+BIN := .venv/bin
+
+setup:
+	@scripts/setup.sh
+
+# The main job: trains the hero of the realm in this folder.
+play: setup
+	@$(BIN)/realm --realm . play
+
+test: setup system lint
+	@$(BIN)/pytest -q
+
+# The long forms of the tests.
+drill: setup system
+	@$(BIN)/pytest -q -m drill
+
+bench: setup
+	@for file in benchmarks/[a-z]*.py; do echo "$$file"; $(BIN)/python "$$file" || exit 1; done
+
+lint: setup
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet
+	@$(BIN)/mypy --no-error-summary
+	@said=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$said"; exit 1; }
+
+system:
+	@scripts/system.sh
+
+# What builds, checks and tests leave; neither the environment nor anything of the realm.
+clean:
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,68 @@
+"""The forge: quests of fresh problems. A quest's bytes depend on skill, level, count and seed, and on nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from realm_cli import store
+from realm_cli.errors import RefusedError
+from realm_cli.intake import add
+from realm_cli.manager import Manager
+from realm_cli.realm import Realm
+from realm_cli.records import QuestRecord
+from realm_cli.skills import Problem, Skill
+from realm_guild.sampling import sample
+
+
+def default_seed(skill_id: str, level: int, count: int) -> int:
+    """The seed of a quest for which nobody named one: always the same for the same quest."""
+    digest = hashlib.sha256(f"forge {skill_id} {level} {count}".encode()).digest()
+    return int.from_bytes(digest[:4], "big")
+
+
+def file_name(skill_id: str, level: int, count: int, seed: int) -> str:
+    """`train_bin_level3_2000_seed7.jsonl`."""
+    return f"train_{skill_id}_level{level}_{count}_seed{seed}.jsonl"
+
+
+def training_rows(skill: Skill, level: int, count: int, seed: int) -> list[dict[str, Any]]:
+    """`count` rows from the training split."""
+    return [row(skill, level, problem) for problem in sample(skill, level, count, seed, "train")]
+
+
+def held_out_rows(skill: Skill, level: int, count: int, seed: int) -> list[dict[str, Any]]:
+    """Up to `count` distinct rows from the eval split, for a fixed validation set."""
+    return [row(skill, level, problem) for problem in sample(skill, level, count, seed, "eval")]
+
+
+def row(skill: Skill, level: int, problem: Problem) -> dict[str, Any]:
+    """One row of a quest file. It carries its key, so that whatever is made from it obeys the split."""
+    messages = [{"role": "user", "content": problem.prompt}, {"role": "assistant", "content": problem.answer}]
+    return {"messages": messages, "skill": skill.id, "level": level, "problem_key": problem.key}
+
+
+def to_jsonl(rows: list[dict[str, Any]]) -> bytes:
+    """The rows as the content of a quest file."""
+    return b"".join([msgspec.json.encode(row) + b"\n" for row in rows])
+
+
+def forge(
+    realm: Realm, manager: Manager, skill: Skill, level: int, count: int, seed: int, priority: str = "normal"
+) -> QuestRecord:
+    """Make a quest and put it on the board. Raises `RefusedError` when the same one was queued before."""
+    name = file_name(skill.id, level, count, seed)
+    with tempfile.TemporaryDirectory(prefix="realm-forge-") as folder:
+        path = Path(folder) / name
+        store.write_atomic(path, to_jsonl(training_rows(skill, level, count, seed)))
+        source = f"forge {skill.id} level {level} count {count} seed {seed}"
+        (outcome,) = add(realm, manager, [path], priority=priority, source=source)
+    if outcome.record is None:
+        raise RefusedError(f"{name}: {outcome.problem}", "forge other problems with another --seed")
+    if outcome.problem:
+        raise RefusedError(f"{name}: {outcome.problem}", outcome.hint)
+    return outcome.record

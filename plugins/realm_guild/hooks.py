@@ -1,0 +1,20 @@
+"""What this plugin offers."""
+
+from __future__ import annotations
+
+from realm_cli.hookspecs import hookimpl
+from realm_cli.parts import Part
+
+_C = "realm_guild.commands"
+
+
+@hookimpl
+def realm_commands() -> list[Part]:
+    """Looking at skills, and forging quests from them."""
+    return [
+        Part("skill list", f"{_C}:list_command", "List the skills of this realm."),
+        Part("skill show", f"{_C}:show_command", "Show one skill with its levels."),
+        Part("skill sample", f"{_C}:sample_command", "Print problems with their golden answers."),
+        Part("skill judge", f"{_C}:judge_command", "Judge replies from standard input."),
+        Part("quest forge", f"{_C}:forge_command", "Make a quest of fresh problems and queue it."),
+    ]

@@ -1,0 +1,66 @@
+"""Problems of one level, drawn by seed, from one side of the split, without twins."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from itertools import islice
+
+from realm_cli.errors import RealmError
+from realm_cli.skills import Problem, Skill, Split, belongs, is_closed
+
+DRAWS_PER_PROBLEM = 30
+"""Draws after which the search for problems with new keys ends, for each problem wanted. Evals use one draw in ten or
+twelve, and finding all keys of a closed level takes about twenty a key."""
+DRAWS_AT_LEAST = 1000
+
+
+def sample(skill: Skill, level: int, count: int, seed: int, split: Split) -> list[Problem]:
+    """`count` problems, the same for the same arguments; a smaller count gives the beginning of a larger one's.
+
+    Keys are distinct as long as the level has more of them. After that training gets repeats, evals get no more.
+    """
+    rng = random.Random(f"{skill.id} level {level} {split} seed {seed}")
+    found = list(_distinct(skill, level, count, rng, split))
+    if not found:
+        raise RealmError(
+            f"{skill.id} level {level} gave no problem for the {split} split",
+            "a level with so few problems should report its `space`, so that it counts as closed",
+        )
+    return found if split == "eval" else list(islice(_with_repeats(found, rng), count))
+
+
+def _distinct(skill: Skill, level: int, count: int, rng: random.Random, split: Split) -> Iterator[Problem]:
+    """Up to `count` problems with different keys, in a bounded number of draws."""
+    space = skill.space(level)
+    wanted = count if space is None else min(count, space)
+    keys: set[str] = set()
+    for _ in range(DRAWS_PER_PROBLEM * wanted + DRAWS_AT_LEAST):
+        if len(keys) == wanted:
+            return
+        problem = skill.problem(level, rng)
+        if problem.key not in keys and may_draw(skill, level, problem, split):
+            keys.add(problem.key)
+            yield problem
+
+
+def may_draw(skill: Skill, level: int, problem: Problem, split: Split) -> bool:
+    """Whether a problem is on the right side of the split, and, for an eval at an open level, not known by heart.
+
+    Levels may contain the problems of lower ones, and closed levels are trained whole. A skill with such levels tells
+    in `meta["first_level"]` where a problem first occurs.
+    """
+    if not belongs(skill, level, problem, split):
+        return False
+    if split == "train" or is_closed(skill, level):
+        return True
+    return not is_closed(skill, problem.meta.get("first_level", level))
+
+
+def _with_repeats(found: list[Problem], rng: random.Random) -> Iterator[Problem]:
+    """All of `found`, then pass after pass in new orders, so that none is repeated much more often than another."""
+    yield from found
+    while True:
+        order = found.copy()
+        rng.shuffle(order)
+        yield from order

@@ -1,0 +1,91 @@
+"""What commands and pages show of skills: plain data, ready for JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from realm_cli import status
+from realm_cli.errors import RealmError
+from realm_cli.manager import Manager
+from realm_cli.quests import Board
+from realm_cli.realm import Realm
+from realm_cli.records import QuestRecord
+from realm_cli.skills import CLOSED_BELOW, Problem
+from realm_guild.skills import GuildSkill, open_skill, skill_ids
+
+
+def skill_rows(realm: Realm, manager: Manager) -> list[dict[str, Any]]:
+    """One row for every skill; one that cannot be used has its `error` and does not hide the others."""
+    rows = []
+    for skill_id in skill_ids(realm):
+        try:
+            rows.append(skill_row(open_skill(realm, manager, skill_id)))
+        except RealmError as error:
+            rows.append({"id": skill_id, "error": error.message})
+    return rows
+
+
+def skill_row(entry: GuildSkill) -> dict[str, Any]:
+    """One skill: its configuration, and which of its levels are closed."""
+    row: dict[str, Any] = msgspec.to_builtins(entry.config)
+    del row["levels"]
+    return {**row, "closed_levels": entry.closed_levels(), "error": ""}
+
+
+def level_rows(entry: GuildSkill) -> list[dict[str, Any]]:
+    """Every level: its name, how many problems it has (None = endless), and whether it is closed."""
+    closed = set(entry.closed_levels())
+    return [
+        {
+            "level": level,
+            "name": entry.config.levels.get(level, ""),
+            "space": entry.skill.space(level),
+            "closed": level in closed,
+        }
+        for level in range(1, entry.config.max_level + 1)
+    ]
+
+
+def problem_row(problem: Problem, level: int) -> dict[str, Any]:
+    """One problem as `skill sample` prints it and `skill judge` reads it."""
+    return {
+        "prompt": problem.prompt, "answer": problem.answer, "key": problem.key, "level": level, "meta": problem.meta,
+    }  # fmt: skip
+
+
+def quest_row(record: QuestRecord) -> dict[str, Any]:
+    """A queued quest with the keys that `quest list --json` has."""
+    return {
+        "id": record.id, "name": record.name, "state": "queued", "priority": record.priority,
+        "samples": record.samples, "sha256": record.sha256, "outcome": None, "reason": None,
+        "skill": record.skill, "level": record.level, "source": record.source,
+    }  # fmt: skip
+
+
+def quest_lines(realm: Realm, record: QuestRecord) -> str:
+    """Id and position of a quest that was just queued, and what happens next."""
+    queued = [file.id for file in Board(realm).files(record.priority)]
+    place = (
+        f"{queued.index(record.id) + 1} of {len(queued)} in {record.priority}" if record.id in queued else "in battle"
+    )
+    runs = status.battle_process(realm) is not None
+    after = (
+        "the running battle takes it when its turn comes" if runs else "no battle runs; train it: realm battle start"
+    )
+    return f"{record.id}  {record.name}  {record.samples:,} samples; {place}\n{after}"
+
+
+def ranges(levels: list[int]) -> str:
+    """`1-4, 7`; a dash for none."""
+    parts: list[list[int]] = []
+    for level in levels:
+        if parts and parts[-1][-1] == level - 1:
+            parts[-1].append(level)
+        else:
+            parts.append([level])
+    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in parts) or "-"
+
+
+CLOSED_NOTE = f"closed: fewer than {CLOSED_BELOW:,} problems, so training and evals both draw from all of them"

@@ -1,0 +1,1 @@
+"""The core's commands: each parses, calls and prints."""

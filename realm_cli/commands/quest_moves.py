@@ -1,0 +1,81 @@
+"""`realm quest cancel|retry|move`: what people do with quests on the board."""
+
+from __future__ import annotations
+
+import click
+
+from realm_cli import intake
+from realm_cli.commands.quest import describe, quest_json, what_next
+from realm_cli.errors import RefusedError
+from realm_cli.events import emit as emit_event
+from realm_cli.quests import Board
+from realm_cli.realm import PRIORITIES
+from realm_cli.records import QuestRecord
+from realm_cli.terminal import Context, emit, json_option, pass_context_realm, quiet_option
+
+quests_argument = click.argument("quests", nargs=-1, required=True)
+
+
+@click.command("cancel")
+@quests_argument
+@click.option("--reason", default="cancelled by a person", help="Kept with the quest.")
+@quiet_option
+@pass_context_realm
+def cancel_command(ctx: Context, quests: tuple[str, ...], reason: str, quiet: bool) -> None:
+    """Take queued QUESTS off the board; their files go to queue/failed."""
+    for quest in quests:
+        record = Board(ctx.realm).cancel(quest, reason)
+        emit_event(ctx.realm, ctx.manager, "quest_cancelled", quest=record.id, reason=reason)
+        if not quiet:
+            click.echo(f"{record.id} is cancelled; undo it with: realm quest retry {record.id}")
+
+
+@click.command("retry")
+@quests_argument
+@click.option("--priority", type=click.Choice(PRIORITIES), help="Another priority than before.")
+@json_option
+@quiet_option
+@pass_context_realm
+def retry_command(ctx: Context, quests: tuple[str, ...], priority: str | None, as_json: bool, quiet: bool) -> None:
+    """Queue ended QUESTS again, after inspecting them again."""
+    records = [_retry(ctx, quest, priority) for quest in quests]
+
+    def render() -> None:
+        for record in records:
+            click.echo(record.id if quiet else describe(ctx.realm, record))
+        if not quiet:
+            click.echo(what_next(ctx.realm))
+
+    emit([quest_json(record, "queued") for record in records], as_json, render)
+
+
+def _retry(ctx: Context, quest: str, priority: str | None) -> QuestRecord:
+    board = Board(ctx.realm)
+    record = board.record(quest)
+    file = board.find(record.id)
+    if file is not None and file.state == "failed":
+        depth = ctx.realm.config.board.inspection
+        report = intake.inspect(ctx.realm, ctx.manager, file.path, record.sha256, depth, record.id)
+        if not report.ok:
+            raise RefusedError(f"quest {record.id} still fails: {intake.rejection(report)}", "mend the file, then add it")
+    record = board.retry(quest, priority)
+    emit_event(ctx.realm, ctx.manager, "quest_added", quest=record.id, file=record.name, priority=record.priority)
+    return record
+
+
+@click.command("move")
+@quests_argument
+@click.argument("priority", type=click.Choice(PRIORITIES))
+@json_option
+@quiet_option
+@pass_context_realm
+def move_command(ctx: Context, quests: tuple[str, ...], priority: str, as_json: bool, quiet: bool) -> None:
+    """Give queued QUESTS another PRIORITY."""
+    records = [Board(ctx.realm).change_priority(quest, priority) for quest in quests]
+
+    def render() -> None:
+        for record in records:
+            if not quiet:
+                click.echo(describe(ctx.realm, record))
+
+    emit([quest_json(record, "queued") for record in records], as_json, render)

@@ -1,0 +1,105 @@
+"""The schema of what people write: `realm.yaml` and `heroes/*.yaml`. Strict: an unknown key is an error.
+
+Defaults stand here and in the commented files that `realm init` writes; a test holds both together.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+Positive = Annotated[int, Meta(ge=1)]
+NonNegative = Annotated[int, Meta(ge=0)]
+PositiveFloat = Annotated[float, Meta(gt=0)]
+Fraction = Annotated[float, Meta(ge=0, lt=1)]
+Depth = Literal["quick", "standard", "deep"]
+
+LOCKED_KEYS = ("base_model", "model_name", "max_length")
+"""Keys of a hero that may not change while it has checkpoints, except with --approve."""
+
+
+class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all configuration."""
+
+
+class TrainingConfig(_Strict, frozen=True, kw_only=True):
+    """How battles run on this machine; what belongs to the model is in the hero's recipe."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: Positive | None = None
+    save_steps: Positive = 1000
+    save_minutes: PositiveFloat = 10.0
+    keep_last: Positive = 3
+    held_out: str = "data/validation/held_out.jsonl"
+    reserve_mb: NonNegative = 500
+
+
+class BoardConfig(_Strict, frozen=True, kw_only=True):
+    """The quest board."""
+
+    inspection: Depth = "standard"
+    settle_seconds: Annotated[float, Meta(ge=0)] = 2.0
+    keep_completed: Positive = 200
+
+
+class PluginsConfig(_Strict, frozen=True, kw_only=True):
+    """Which plugins stay out."""
+
+    disabled: list[str] = []
+
+
+class RealmConfig(_Strict, frozen=True, kw_only=True):
+    """`configs/realm.yaml`."""
+
+    hero: str = "dio-mini"
+    training: TrainingConfig = TrainingConfig()
+    board: BoardConfig = BoardConfig()
+    plugins: PluginsConfig = PluginsConfig()
+
+
+class EmbeddedModel(_Strict, frozen=True, kw_only=True):
+    """A Qwen3-architecture model made on the spot from random weights."""
+
+    seed: NonNegative = 0
+    hidden_size: Positive = 128
+    layers: Positive = 2
+    heads: Positive = 4
+    kv_heads: Positive = 2
+    head_size: Positive = 32
+    intermediate_size: Positive = 384
+    initializer_range: PositiveFloat = 0.02
+    rope_theta: PositiveFloat = 10000.0
+    words: list[str] = []
+    """Words that get a token of their own."""
+
+
+class Recipe(_Strict, frozen=True, kw_only=True):
+    """How a hero is trained: data order and batches, optimizer, precision."""
+
+    learning_rate: PositiveFloat = 1e-5
+    warmup_steps: NonNegative = 100
+    batch_samples: Positive = 16
+    batch_tokens: Positive = 16384
+    row_tokens: Positive = 2048
+    micro_batch_tokens: Positive = 8192
+    weight_decay: Annotated[float, Meta(ge=0)] = 0.0
+    beta1: Fraction = 0.9
+    beta2: Fraction = 0.95
+    clip_norm: PositiveFloat = 1.0
+    precision: Literal["fp32", "bf16"] = "fp32"
+    gradient_checkpointing: bool = False
+    epochs: Positive = 1
+
+
+class HeroConfig(_Strict, frozen=True, kw_only=True):
+    """`configs/heroes/<id>.yaml`."""
+
+    model_name: str
+    base_model: str
+    max_length: Positive
+    title: str = ""
+    chat_template: str | None = None
+    embedded: EmbeddedModel | None = None
+    recipe: Recipe = Recipe()

@@ -1,0 +1,53 @@
+"""Control flags: small files that ask the battle for something. `touch control/.pause` works as well as a command."""
+
+from __future__ import annotations
+
+import getpass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from realm_cli import store
+from realm_cli.errors import FormatError
+from realm_cli.realm import Realm
+from realm_cli.records import FlagRecord, now
+
+
+def path_of(realm: Realm, flag: str) -> Path:
+    """Where a flag lies."""
+    return realm.control / f".{flag}"
+
+
+def is_up(realm: Realm, flag: str) -> bool:
+    """Whether a flag is raised; one stat call, for the training loop."""
+    return path_of(realm, flag).exists()
+
+
+def raise_flag(realm: Realm, flag: str, reason: str = "", *, release: bool = False) -> FlagRecord:
+    """Raise a flag and return what was written."""
+    record = FlagRecord(who=getpass.getuser(), when=now(), reason=reason, release=release)
+    realm.control.mkdir(parents=True, exist_ok=True)
+    store.write_record(path_of(realm, flag), record)
+    return record
+
+
+def read(realm: Realm, flag: str) -> FlagRecord | None:
+    """The raised flag, None when it is down. An empty file counts; one with unreadable text counts, its text as reason."""
+    path = path_of(realm, flag)
+    try:
+        content = store.read_bytes(path)
+        touched = datetime.fromtimestamp(path.stat().st_mtime, timezone.utc).isoformat(timespec="milliseconds")
+    except FileNotFoundError:
+        return None
+    try:
+        return FlagRecord.from_dict(store.parse_json(content, str(path)), str(path))
+    except FormatError:
+        return FlagRecord(when=touched, reason=content.decode("utf-8", "replace").strip()[:200])
+
+
+def lower(realm: Realm, flag: str) -> bool:
+    """Take a flag down; False when it was not up."""
+    try:
+        path_of(realm, flag).unlink()
+    except FileNotFoundError:
+        return False
+    return True

@@ -1,0 +1,52 @@
+"""Every hook of Realm, the reference for plugin authors.
+
+A plugin is a module in the entry point group `realm` that implements some of these with `@hookimpl`. All but the last
+take nothing and return parts, which are imported when they are used; so a hooks module itself imports almost nothing.
+A name that two plugins offer is refused, and the message names both.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pluggy
+
+from realm_cli.parts import Part
+
+if TYPE_CHECKING:
+    from realm_cli.realm import Realm
+    from realm_cli.records import EventRecord
+
+GROUP = "realm"
+
+hookspec = pluggy.HookspecMarker(GROUP)
+hookimpl = pluggy.HookimplMarker(GROUP)
+
+
+@hookspec
+def realm_commands() -> list[Part]:
+    """Commands: the name is the whole line (`battle start`), the object a click command."""
+    raise AssertionError("a specification is never called")
+
+
+@hookspec
+def realm_records() -> list[Part]:
+    """Record classes that the plugin writes: the name is the record's kind."""
+    raise AssertionError("a specification is never called")
+
+
+@hookspec
+def realm_skills() -> list[Part]:
+    """Skills: the name is the skill's id, the object a `realm_cli.skills.Skill` or a class of one, made without arguments."""
+    raise AssertionError("a specification is never called")
+
+
+@hookspec
+def realm_inspectors() -> list[Part]:
+    """Checks on a quest file before it is queued: the object is a `realm_cli.intake.Inspector`, called for its depth."""
+    raise AssertionError("a specification is never called")
+
+
+@hookspec
+def realm_event(realm: Realm, event: EventRecord) -> None:
+    """Called in the emitting process when an event is on disk. A listener that fails is logged; the rest still hear."""

@@ -1,0 +1,21 @@
+"""A part: a named thing that a plugin offers, imported on first use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Part:
+    """`name` as users type it, `target` as `module:object`, `summary` in one line."""
+
+    name: str
+    target: str
+    summary: str = ""
+
+    def load(self) -> Any:
+        """The object behind the part; raises whatever its import raises."""
+        module, _, attribute = self.target.partition(":")
+        return getattr(import_module(module), attribute)

@@ -1,0 +1,76 @@
+"""The face of a skill: problems with machine-checked answers, and the split that keeps evals unseen.
+
+A skill is any object with the methods of `Skill`. The `key` of a problem names it apart from its wording; the hash of
+the key, and nothing else, decides whether it belongs to evals or to training, on every machine and with every seed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+Split = Literal["train", "eval"]
+
+CLOSED_BELOW = 5_000
+"""A level with fewer distinct keys is closed: small enough to be learned by heart, so both splits draw from all of it."""
+
+EVAL_SHARE = 0.1
+"""Share of the keys of an open level that belongs to evals."""
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """One problem: what the hero is asked, the golden answer, and the key that names it."""
+
+    prompt: str
+    answer: str
+    key: str
+    meta: dict[str, Any] = {}
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """A judge's word on one reply."""
+
+    correct: bool
+    parsed: str
+    """What the judge took for the answer's value; empty when it found none."""
+    reason: str
+    """One line: why right, why wrong."""
+
+
+class Skill(Protocol):
+    """What a skill plugin gives. Levels count from 1 to `max_level`."""
+
+    id: str
+    max_level: int
+
+    def problem(self, level: int, rng: random.Random) -> Problem:
+        """A problem of that level, the same for the same state of `rng`, in bounded time."""
+        ...
+
+    def judge(self, problem: Problem, reply: str) -> Verdict:
+        """Whether the reply is right; never raises, whatever the reply."""
+        ...
+
+    def space(self, level: int) -> int | None:
+        """How many distinct keys the level has; None for endless."""
+        ...
+
+
+def is_closed(skill: Skill, level: int) -> bool:
+    """Whether the level's whole table is small enough to be learned by heart."""
+    space = skill.space(level)
+    return space is not None and space < CLOSED_BELOW
+
+
+def split_of(skill_id: str, key: str) -> Split:
+    """The side of the split on which a key of an open level lies."""
+    digest = hashlib.sha256(f"{skill_id}\n{key}".encode()).digest()
+    return "eval" if int.from_bytes(digest[:8], "big") < EVAL_SHARE * 2**64 else "train"
+
+
+def belongs(skill: Skill, level: int, problem: Problem, split: Split) -> bool:
+    """Whether a problem may be drawn for `split`; at a closed level every one may."""
+    return is_closed(skill, level) or split_of(skill.id, problem.key) == split

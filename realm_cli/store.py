@@ -1,0 +1,248 @@
+"""Files: atomic and durable writes, locks, appends, claims, quarantine. Knows records, not what they mean.
+
+Atomic: written beside and renamed, so that a reader sees the old or the new file. Durable: file and folder are fsynced
+as well, so that a power cut does not undo it. Every refusal of the disk becomes a `StorageError`.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from realm_cli.errors import FormatError, LockedError, StorageError
+from realm_cli.records import Record
+
+R = TypeVar("R", bound=Record)
+log = logging.getLogger("realm.store")
+
+_counter = iter(range(1 << 62))
+
+
+def temp_name(path: Path) -> Path:
+    """A hidden name beside `path` that no other write uses."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{next(_counter)}.tmp")
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames, creations and deletions in `folder` survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_file(path: Path) -> None:
+    """Make the content of `path` survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_atomic(path: Path, data: bytes, *, durable: bool = False) -> None:
+    """Replace `path` by `data` as one step."""
+    temp = temp_name(path)
+    try:
+        with open(temp, "wb") as file:
+            file.write(data)
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        os.replace(temp, path)
+        if durable:
+            sync_folder(path.parent)
+    except OSError as error:
+        raise StorageError("write", path, error) from error
+    finally:
+        temp.unlink(missing_ok=True)
+
+
+def to_json(data: Any) -> bytes:
+    """Indented JSON with a final newline, for files that people read."""
+    return msgspec.json.format(msgspec.json.encode(data), indent=2) + b"\n"
+
+
+def write_record(path: Path, record: Record, *, durable: bool = False) -> None:
+    """Write one record as its file."""
+    write_atomic(path, to_json(record.to_dict()), durable=durable)
+
+
+def parse_json(data: bytes, where: str) -> Any:
+    """Decoded JSON; raises `FormatError` that names `where`."""
+    try:
+        return msgspec.json.decode(data)
+    except msgspec.DecodeError as error:
+        raise FormatError(where, f"not valid JSON ({error})") from None
+
+
+def read_bytes(path: Path) -> bytes:
+    """The file's content; raises FileNotFoundError, or `StorageError` for all else."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise StorageError("read", path, error) from error
+
+
+def read_record(path: Path, record_class: type[R]) -> R:
+    """The record in `path`; raises FileNotFoundError or `FormatError`."""
+    return record_class.from_dict(parse_json(read_bytes(path), str(path)), str(path))
+
+
+def quarantine(path: Path, why: str) -> Path:
+    """Set a file that cannot be used aside as `*.corrupt-<time>` and say so loudly."""
+    aside = path.with_name(f"{path.name}.corrupt-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}")
+    os.replace(path, aside)
+    log.error("%s is damaged (%s); it was set aside as %s", path, why, aside.name)
+    return aside
+
+
+def read_or_rebuild(path: Path, record_class: type[R], rebuild: Callable[[], R]) -> R:
+    """The record in `path`; an absent one is rebuilt, a damaged one set aside, reported and rebuilt.
+
+    A record of a newer Realm is not damaged: its `FormatError` goes through.
+    """
+    try:
+        return read_record(path, record_class)
+    except FileNotFoundError:
+        pass
+    except FormatError as error:
+        if "newer Realm" in error.problem:
+            raise
+        quarantine(path, error.problem)
+    record = rebuild()
+    write_record(path, record, durable=True)
+    return record
+
+
+@contextmanager
+def locked(path: Path, *, wait: bool = True, owner: str = "another process") -> Iterator[None]:
+    """Hold the lock file `path` (flock: the kernel drops it when the holder dies). Raises `LockedError` with wait=False."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise StorageError("lock", path, error) from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            raise LockedError(f"{path} is held by {owner}") from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def append_line(path: Path, data: dict[str, Any], *, durable: bool = False) -> None:
+    """Append one JSON line. A line that an earlier writer left torn is closed first, so that it spoils only itself."""
+    line = msgspec.json.encode(data) + b"\n"
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            size = os.fstat(descriptor).st_size
+            if size and os.pread(descriptor, 1, size - 1) != b"\n":
+                line = b"\n" + line
+            _write_whole(descriptor, line, size)
+            if durable:
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        if durable and size == 0:
+            sync_folder(path.parent)
+    except OSError as error:
+        raise StorageError("append to", path, error) from error
+
+
+def _write_whole(descriptor: int, line: bytes, size_before: int) -> None:
+    """Write all of `line` or nothing: a short write (disk full) is cut off again."""
+    try:
+        written = os.write(descriptor, line)
+        if written != len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except OSError:
+        os.ftruncate(descriptor, size_before)
+        raise
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a JSONL state file, oldest first. Torn or damaged lines are reported and passed over."""
+    try:
+        content = read_bytes(path)
+    except FileNotFoundError:
+        return
+    for number, line in enumerate(content.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            data = msgspec.json.decode(line)
+        except msgspec.DecodeError as error:
+            log.warning("%s:%d: passed over a damaged line (%s)", path, number, error)
+            continue
+        if isinstance(data, dict):
+            yield data
+
+
+def move(source: Path, target: Path, *, durable: bool = True) -> bool:
+    """Rename `source` to `target`, the whole transition of a state. False when `source` is gone (another took it).
+
+    The caller picks a `target` that cannot exist yet.
+    """
+    try:
+        os.rename(source, target)
+        if durable:
+            sync_folder(target.parent)
+            if source.parent != target.parent:
+                sync_folder(source.parent)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise StorageError("move", source, error) from error
+    return True
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of the file's bytes, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def free_bytes(path: Path) -> int:
+    """Bytes that may still be written on the disk of `path`."""
+    facts = os.statvfs(path)
+    return facts.f_bavail * facts.f_frsize
+
+
+def read_tail(path: Path, size: int) -> list[dict[str, Any]]:
+    """The JSON objects in the last `size` bytes of a JSONL file, oldest first; a first, cut line is left out."""
+    try:
+        with open(path, "rb") as file:
+            length = file.seek(0, os.SEEK_END)
+            file.seek(max(0, length - size))
+            lines = file.read().split(b"\n")
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise StorageError("read", path, error) from error
+    found = []
+    for line in lines[1:] if length > size else lines:
+        try:
+            data = msgspec.json.decode(line)
+        except msgspec.DecodeError:
+            continue  # torn or empty: a reader of the whole file reports it
+        if isinstance(data, dict):
+            found.append(data)
+    return found

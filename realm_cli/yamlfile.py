@@ -1,0 +1,168 @@
+"""YAML that people write: read strictly with the line of every mistake, edited without losing comments or order."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+import yaml
+
+from realm_cli import store
+from realm_cli.errors import FormatError, NotFoundError, nearest
+
+if TYPE_CHECKING:
+    from ruamel.yaml import YAML
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class _Loader(yaml.CSafeLoader):
+    """PyYAML's safe loader, with `1e-3` a number as in YAML 1.2 and in every other tool."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(?:\d[\d_]*)(?:\.\d*)?[eE][-+]?\d+$"),
+    list("-+0123456789"),
+)
+
+
+def read(path: Path) -> tuple[Any, yaml.Node | None]:
+    """The data of a YAML file and its node tree (for line numbers). Raises `NotFoundError` or `FormatError`."""
+    try:
+        text = store.read_bytes(path).decode("utf-8")
+    except FileNotFoundError:
+        raise NotFoundError(f"{path} does not exist", "`realm init` makes the files of a realm") from None
+    except UnicodeDecodeError as error:
+        raise FormatError(str(path), f"not UTF-8 (byte {error.start})", "save the file as UTF-8") from None
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        if node is not None:
+            _refuse_twins(node, path)
+        data = loader.construct_document(node) if node is not None else None
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise FormatError(f"{path}:{line}", f"not valid YAML ({error.problem})") from None
+    except yaml.YAMLError as error:
+        raise FormatError(str(path), f"not valid YAML ({error})") from None
+    finally:
+        loader.dispose()
+    return data, node
+
+
+def _refuse_twins(node: yaml.Node, path: Path) -> None:
+    """A key given twice would silently win over the first."""
+    if isinstance(node, yaml.MappingNode):
+        seen: dict[str, int] = {}
+        for key, value in node.value:
+            name, line = str(key.value), key.start_mark.line + 1
+            if name in seen:
+                raise FormatError(f"{path}:{line}", f"key '{name}' was already given in line {seen[name]}", "keep one of them")
+            seen[name] = line
+            _refuse_twins(value, path)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _refuse_twins(item, path)
+
+
+def line_of(node: yaml.Node | None, keys: list[str]) -> int:
+    """The 1-based line of the key path `keys`, or of the deepest part of it that exists."""
+    line = 1
+    for key in keys:
+        found = None
+        if isinstance(node, yaml.MappingNode):
+            found = next(((k, v) for k, v in node.value if str(k.value) == key), None)
+        if found is None:
+            break
+        line, node = found[0].start_mark.line + 1, found[1]
+    return line
+
+
+def load(path: Path, schema: type[S]) -> S:
+    """The file as the strict `schema`. Unknown keys and wrong types raise `FormatError` with file, line and key."""
+    data, node = read(path)
+    return check(data if data is not None else {}, schema, path, node)
+
+
+def check(data: Any, schema: type[S], path: Path, node: yaml.Node | None = None) -> S:
+    """`data` as `schema`, or a `FormatError` that names file, line and key."""
+    try:
+        return msgspec.convert(data, schema)
+    except msgspec.ValidationError as error:
+        raise _explain(str(error), schema, path, node) from None
+
+
+_UNKNOWN = re.compile(r"Object contains unknown field `(.+?)`")
+_MISSING = re.compile(r"Object missing required field `(.+?)`")
+
+
+def _explain(message: str, schema: type[msgspec.Struct], path: Path, node: yaml.Node | None) -> FormatError:
+    """msgspec's message turned into one with line, key and the nearest valid key."""
+    problem, _, place = message.partition(" - at `")
+    keys = [key for key in place.rstrip("`").removeprefix("$").split(".") if key and key != "[...]"]
+    unknown = _UNKNOWN.match(problem)
+    if unknown:
+        where = [*keys, unknown[1]]
+        known = _fields_at(schema, keys)
+        return FormatError(f"{path}:{line_of(node, where)}", f"unknown key '{'.'.join(where)}'", nearest(unknown[1], known))
+    missing = _MISSING.match(problem)
+    if missing:
+        return FormatError(f"{path}:{line_of(node, keys)}", f"key '{'.'.join([*keys, missing[1]])}' is missing", "add it")
+    key = ".".join(keys) or "the file"
+    return FormatError(f"{path}:{line_of(node, keys)}", f"{key}: {problem[:1].lower()}{problem[1:]}")
+
+
+def _fields_at(schema: type[msgspec.Struct], keys: list[str]) -> list[str]:
+    """Valid field names of the object at the key path `keys`."""
+    kind: Any = schema
+    for key in keys:
+        fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
+        kind = struct_in(fields.get(key))
+        if kind is None:
+            return []
+    return [field.name for field in msgspec.structs.fields(kind)]
+
+
+def struct_in(annotation: Any) -> type[msgspec.Struct] | None:
+    """The struct that a field's type is or may be (`X | None`, `Annotated[X, …]`)."""
+    if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        found = struct_in(argument)
+        if found is not None:
+            return found
+    return None
+
+
+def _editor() -> YAML:
+    from ruamel.yaml import YAML
+
+    editor = YAML(typ="rt")
+    editor.preserve_quotes = True
+    editor.width = 4096
+    return editor
+
+
+def edited(path: Path, keys: list[str], value: Any) -> bytes:
+    """The file's text with the key path set to `value`; comments, order and quotes stay. `None` removes the key."""
+    from io import BytesIO
+
+    editor = _editor()
+    document = editor.load(path.read_text(encoding="utf-8"))
+    if document is None:
+        document = editor.map()
+    target = document
+    for key in keys[:-1]:
+        if not isinstance(target.get(key), dict):
+            target[key] = editor.map()
+        target = target[key]
+    if value is None:
+        target.pop(keys[-1], None)
+    else:
+        target[keys[-1]] = value
+    buffer = BytesIO()
+    editor.dump(document, buffer)
+    return buffer.getvalue()
