@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from realm_cli.errors import FormatError
 
@@ -19,6 +19,16 @@ PARTIAL_SUFFIXES = (".part", ".partial", ".tmp", ".temp", ".filepart", ".crdownl
 LINE_LIMIT = 16 * 1024 * 1024
 """Bytes that one row may have; a longer line is a file without line ends, not a sample."""
 CHUNK = 1 << 20
+ZST_STEP = 1024
+"""Compressed bytes taken at a time: zst packs a block of 128 KiB into as little as 4 bytes, so this bounds the memory."""
+
+
+class LongLineError(FormatError):
+    """A line beyond LINE_LIMIT."""
+
+    def __init__(self, line: int) -> None:
+        super().__init__(f"line {line}", f"longer than {LINE_LIMIT // 2**20} MiB", "a quest has one JSON row a line")
+        self.line = line
 
 
 def is_partial(name: str) -> bool:
@@ -56,33 +66,73 @@ def open_content(path: Path) -> Iterator[BinaryIO]:
                 with gzip.GzipFile(fileobj=raw) as file:
                     yield io.BufferedReader(file, CHUNK)
             elif suffix == ".jsonl.zst":
-                import zstandard
-
-                try:
-                    with zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True) as reader:
-                        yield io.BufferedReader(reader, CHUNK)
-                except zstandard.ZstdError as error:
-                    raise FormatError(path.name, f"damaged zst compression ({error})", "compress it again") from None
+                yield io.BufferedReader(_ZstStream(raw, path.name), CHUNK)
             else:
                 yield raw
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise FormatError(path.name, f"damaged gz compression ({error})", "compress it again") from None
 
 
-def read_rows(path: Path) -> Iterator[tuple[int, bytes]]:
-    """(line number, line without its end) for every line; memory stays flat.
+class _ZstStream(io.RawIOBase):
+    """Decompressed zst content, frame after frame; a file that ends within a frame is an error, not an end."""
 
-    Raises `FormatError` for a line beyond LINE_LIMIT and for damaged compression.
+    def __init__(self, source: BinaryIO, name: str) -> None:
+        self._source = source
+        self._name = name
+        self._frame: Any = None
+        self._packed = b""
+        self._ready = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._ready:
+            if not self._advance():
+                return 0
+        count = min(len(buffer), len(self._ready))
+        buffer[:count] = self._ready[:count]
+        self._ready = self._ready[count:]
+        return count
+
+    def _advance(self) -> bool:
+        """Unpack one step; False at the end of the file."""
+        import zstandard
+
+        packed = self._packed or self._source.read(ZST_STEP)
+        if not packed:
+            if self._frame is not None:
+                raise FormatError(self._name, "damaged zst compression (the file is cut off)", "copy it again")
+            return False
+        try:
+            self._frame = self._frame or zstandard.ZstdDecompressor().decompressobj()
+            self._ready = memoryview(self._frame.decompress(packed))
+        except zstandard.ZstdError as error:
+            raise FormatError(self._name, f"damaged zst compression ({error})", "compress it again") from None
+        self._packed = self._frame.unused_data if self._frame.eof else b""
+        if self._frame.eof:
+            self._frame = None
+        return True
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """(line number, line with its end) for every line; memory stays flat.
+
+    Raises `LongLineError` for a line beyond LINE_LIMIT and `FormatError` for damaged compression.
     """
     with open_content(path) as file:
         number = 0
         while line := file.readline(LINE_LIMIT + 1):
             number += 1
             if len(line) > LINE_LIMIT:
-                raise FormatError(
-                    f"line {number}", f"longer than {LINE_LIMIT // 2**20} MiB", "a quest has one JSON row a line"
-                )
-            yield number, line.rstrip(b"\r\n")
+                raise LongLineError(number)
+            yield number, line
+
+
+def read_rows(path: Path) -> Iterator[tuple[int, bytes]]:
+    """(line number, line without its end) for every line; raises as `read_lines` does."""
+    for number, line in read_lines(path):
+        yield number, line.rstrip(b"\r\n")
 
 
 def content_hash(path: Path) -> str:

@@ -6,6 +6,7 @@ was made from; the same settings give the same bytes on every machine.
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Mapping
@@ -19,6 +20,8 @@ from realm_cli.config import EmbeddedModel
 from realm_cli.embedded_tokenizer import CHAT_TEMPLATE, END, PAD, token_ids, tokenizer_config, tokenizer_json
 from realm_cli.errors import FormatError, RefusedError, StorageError, UsageError
 from realm_cli.records import Record
+
+log = logging.getLogger("realm.embedded")
 
 MARK = "embedded.json"
 FILES = (
@@ -58,14 +61,19 @@ def vocabulary_size(words: list[str]) -> int:
 
 
 def made_from(folder: Path) -> EmbeddedModel | None:
-    """The settings of the complete model in `folder`; None when there is none."""
+    """The settings of the complete model in `folder`; None when there is none, or its mark is damaged (it is derived)."""
     if not all((folder / name).is_file() for name in FILES):
         return None
-    record = store.read_record(folder / MARK, EmbeddedRecord)
     try:
+        record = store.read_record(folder / MARK, EmbeddedRecord)
         return msgspec.convert(record.settings, EmbeddedModel)
+    except FormatError as error:
+        if "newer Realm" in error.problem:
+            raise
+        log.error("%s; the model will be made again from its settings", error.message)
     except msgspec.ValidationError as error:
-        raise FormatError(str(folder / MARK), str(error), f"delete {folder}; it will be made again") from None
+        log.error("%s: %s; the model will be made again from its settings", folder / MARK, error)
+    return None
 
 
 def ensure(folder: Path, model: EmbeddedModel, *, frozen: bool) -> None:

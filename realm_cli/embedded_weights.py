@@ -26,14 +26,15 @@ def weights_file(model: EmbeddedModel, vocabulary: int) -> bytes:
         name: np.ones(shape, np.float32) if len(shape) == 1 else _near_normal(stream, shape, model.initializer_range)
         for name, shape in _shapes(model, vocabulary).items()
     }
-    return save(tensors, metadata={"format": "pt"})
+    data: bytes = save(tensors, metadata={"format": "pt"})
+    return data
 
 
 def _near_normal(stream: np.random.PCG64, shape: tuple[int, ...], spread: float) -> NDArray[np.float32]:
     count = int(np.prod(shape))
     raw = np.asarray(stream.random_raw(count * _DRAWS // 4), dtype="<u8")
-    sums = raw.view("<u2").reshape(count, _DRAWS).sum(axis=1, dtype=np.int64)
-    return ((sums - _MEAN) * (spread / _SPREAD)).astype(np.float32).reshape(shape)
+    sums: NDArray[np.int64] = raw.view("<u2").reshape(count, _DRAWS).sum(axis=1, dtype=np.int64)
+    return np.asarray((sums - _MEAN) * (spread / _SPREAD), dtype=np.float32).reshape(shape)
 
 
 def _shapes(model: EmbeddedModel, vocabulary: int) -> dict[str, tuple[int, ...]]:

@@ -318,7 +318,7 @@ class Board:
         return self.update(quest_id, priority=priority)
 
     def retry(self, quest_id: str, priority: str | None = None) -> QuestRecord:
-        """Queue an ended quest again, behind the others of its priority."""
+        """Queue an ended quest again, behind the others of its priority; a held one goes on where it was."""
         record = self.record(quest_id)
         file = self.find(record.id)
         if file is None:
@@ -326,8 +326,10 @@ class Board:
         if file.state not in ("failed", "recently_completed"):
             raise RefusedError(f"quest {record.id} has not ended (it is in {file.state})")
         with store.locked(self.realm.board_lock):
-            number = self._last_number() + 1
-            store.write_record(self.realm.board_counter, BoardRecord(last_number=number), durable=True)
+            # A held quest keeps its number: its cursor in the checkpoints goes by it.
+            number = record.number if record.outcome == "held" else self._last_number() + 1
+            if number > record.number:
+                store.write_record(self.realm.board_counter, BoardRecord(last_number=number), durable=True)
         record = self.update(
             record.id, number=number, priority=priority or record.priority, outcome="", reason="", ended_at="",
             ended_step=-1, failures=0, failed_cursor=-1,

@@ -367,6 +367,8 @@ class Cursor(msgspec.Struct, frozen=True):
     """How far an unfinished quest has come."""
 
     quest: str
+    number: int
+    """The acceptance number: a quest that was retried has a new one and begins anew."""
     epoch: int
     samples: int
     """Samples done within this epoch, in the order that quest hash and epoch give."""
@@ -381,7 +383,7 @@ class TrainerState(Record, frozen=True, kw_only=True):
     tokens_seen: int
     samples_seen: int
     cursors: list[Cursor] = []
-    finished: list[str] = []
+    finished: list[Cursor] = []
     """Quests whose last sample lies between the parent and this checkpoint."""
     smoothed_loss: float | None = None
     threads: int = 0

@@ -72,5 +72,14 @@ def split_of(skill_id: str, key: str) -> Split:
 
 
 def belongs(skill: Skill, level: int, problem: Problem, split: Split) -> bool:
-    """Whether a problem may be drawn for `split`; at a closed level every one may."""
-    return is_closed(skill, level) or split_of(skill.id, problem.key) == split
+    """Whether a problem may be drawn for `split`; at a closed level every one may.
+
+    Levels may contain the problems of lower ones, and closed levels are trained whole. A skill with such levels tells
+    in `meta["first_level"]` where a problem first occurs; one that occurs at a closed level is known by heart and
+    belongs to no eval of an open one.
+    """
+    if is_closed(skill, level):
+        return True
+    if is_closed(skill, problem.meta.get("first_level", level)):
+        return split == "train"
+    return split_of(skill.id, problem.key) == split

@@ -52,12 +52,17 @@ class Level:
         return operation, operation.fit(operands)
 
 
+def bits_of(number: int) -> int:
+    """The width of a level's values: one bit more than its number; the last level has the full 32 bits."""
+    return 32 if number == MAX_LEVEL else number + 1
+
+
 @cache
 def level_of(number: int) -> Level:
     """The level of that number; `UsageError` when BIN has none."""
     if not 1 <= number <= MAX_LEVEL:
         raise UsageError(f"bin has no level {number}", f"its levels are 1 to {MAX_LEVEL}")
-    bits = number + 1
+    bits = bits_of(number)
     calls = [operation.calls(1 << bits) for operation in OPERATIONS]
     space = sum(calls)
     # A closed level is learned and examined as a whole table, so each of its entries is about as likely as the other.
@@ -69,4 +74,4 @@ def level_of(number: int) -> Level:
 
 def first_level_of(operands: Operands) -> int:
     """The lowest level at which a call with these operands occurs."""
-    return max(1, max(operands).bit_length() - 1)
+    return min(MAX_LEVEL, max(1, max(operands).bit_length() - 1))

@@ -12,7 +12,7 @@ from realm_cli.skills import Problem, Verdict
 
 
 class BinSkill:
-    """Binary Alchemy. Level L calculates with values of up to L + 1 bits.
+    """Binary Alchemy. Level L calculates with values of up to L + 1 bits, the last one, 30, with up to 32.
 
     The key is the call as it is written: `add(①①, ①)` and `add(①, ①①)` are two problems.
     """

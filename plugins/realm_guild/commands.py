@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from realm_cli.questview import describe, quest_json, what_next
 from realm_cli.realm import PRIORITIES
 from realm_cli.skills import Split
 from realm_cli.terminal import Context, emit, facts, json_option, note, pass_context_realm, quiet_option, table
@@ -146,6 +147,6 @@ def forge_command(
     record = forge(ctx.realm, ctx.manager, entry.skill, level, count, seed, priority)
 
     def render() -> None:
-        click.echo(record.id if quiet else views.quest_lines(ctx.realm, record))
+        click.echo(record.id if quiet else f"{describe(ctx.realm, record)}\n{what_next(ctx.realm)}")
 
-    emit([views.quest_row(record)], as_json, render)
+    emit([quest_json(record, "queued")], as_json, render)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from realm_cli.errors import RealmError
-from realm_cli.skills import Problem, Skill, Split, belongs, is_closed
+from realm_cli.skills import Problem, Skill, Split, belongs
 
 DRAWS_PER_PROBLEM = 30
 """Draws after which the search for problems with new keys ends, for each problem wanted. Evals use one draw in ten or
@@ -39,22 +39,9 @@ def _distinct(skill: Skill, level: int, count: int, rng: random.Random, split: S
         if len(keys) == wanted:
             return
         problem = skill.problem(level, rng)
-        if problem.key not in keys and may_draw(skill, level, problem, split):
+        if problem.key not in keys and belongs(skill, level, problem, split):
             keys.add(problem.key)
             yield problem
-
-
-def may_draw(skill: Skill, level: int, problem: Problem, split: Split) -> bool:
-    """Whether a problem is on the right side of the split, and, for an eval at an open level, not known by heart.
-
-    Levels may contain the problems of lower ones, and closed levels are trained whole. A skill with such levels tells
-    in `meta["first_level"]` where a problem first occurs.
-    """
-    if not belongs(skill, level, problem, split):
-        return False
-    if split == "train" or is_closed(skill, level):
-        return True
-    return not is_closed(skill, problem.meta.get("first_level", level))
 
 
 def _with_repeats(found: list[Problem], rng: random.Random) -> Iterator[Problem]:

@@ -6,12 +6,9 @@ from typing import Any
 
 import msgspec
 
-from realm_cli import status
 from realm_cli.errors import RealmError
 from realm_cli.manager import Manager
-from realm_cli.quests import Board
 from realm_cli.realm import Realm
-from realm_cli.records import QuestRecord
 from realm_cli.skills import CLOSED_BELOW, Problem
 from realm_guild.skills import GuildSkill, open_skill, skill_ids
 
@@ -53,28 +50,6 @@ def problem_row(problem: Problem, level: int) -> dict[str, Any]:
     return {
         "prompt": problem.prompt, "answer": problem.answer, "key": problem.key, "level": level, "meta": problem.meta,
     }  # fmt: skip
-
-
-def quest_row(record: QuestRecord) -> dict[str, Any]:
-    """A queued quest with the keys that `quest list --json` has."""
-    return {
-        "id": record.id, "name": record.name, "state": "queued", "priority": record.priority,
-        "samples": record.samples, "sha256": record.sha256, "outcome": None, "reason": None,
-        "skill": record.skill, "level": record.level, "source": record.source,
-    }  # fmt: skip
-
-
-def quest_lines(realm: Realm, record: QuestRecord) -> str:
-    """Id and position of a quest that was just queued, and what happens next."""
-    queued = [file.id for file in Board(realm).files(record.priority)]
-    place = (
-        f"{queued.index(record.id) + 1} of {len(queued)} in {record.priority}" if record.id in queued else "in battle"
-    )
-    runs = status.battle_process(realm) is not None
-    after = (
-        "the running battle takes it when its turn comes" if runs else "no battle runs; train it: realm battle start"
-    )
-    return f"{record.id}  {record.name}  {record.samples:,} samples; {place}\n{after}"
 
 
 def ranges(levels: list[int]) -> str:

@@ -8,13 +8,14 @@ from typing import Any
 
 import click
 
-from realm_cli import datafiles, intake, status, store
+from realm_cli import datafiles, intake, store
 from realm_cli.config import Depth
 from realm_cli.errors import EXIT_FAILED, EXIT_REFUSED
 from realm_cli.inspection import DEPTHS
-from realm_cli.quests import ID, Board, QuestFile
+from realm_cli.quests import ID, Board
+from realm_cli.questview import describe, quest_json, state_of, what_next
 from realm_cli.realm import PRIORITIES, Realm
-from realm_cli.records import InspectionRecord, PreviewRecord, QuestRecord
+from realm_cli.records import InspectionRecord, PreviewRecord
 from realm_cli.terminal import (
     Context, emit, existing_files, facts, human_bytes, json_option, note, pass_context_realm, quiet_option, table,
 )  # fmt: skip
@@ -23,37 +24,11 @@ priority_option = click.option("--priority", type=click.Choice(PRIORITIES), defa
 depth_option = click.option("--depth", type=click.Choice(DEPTHS), help="How deep to inspect (default: the configuration's).")
 
 
-def quest_json(record: QuestRecord, state: str) -> dict[str, Any]:
-    """The stable keys of a quest for scripts, and some more."""
-    return {
-        "id": record.id, "name": record.name, "state": state, "priority": record.priority, "samples": record.samples,
-        "sha256": record.sha256, "outcome": record.outcome or None, "reason": record.reason or None,
-        "number": record.number, "trained_tokens": record.trained_tokens, "skill": record.skill or None,
-        "level": record.level or None, "attempts": record.attempts, "added_at": record.added_at,
-        "ended_at": record.ended_at or None, "source": record.source,
-    }  # fmt: skip
-
-
-def what_next(realm: Realm) -> str:
-    """What happens to a queued quest now, in one line."""
-    if status.battle_process(realm) is None:
-        return "no battle runs; train it with: realm battle start"
-    return "the running battle takes it when its turn comes"
-
-
-def describe(realm: Realm, record: QuestRecord) -> str:
-    """Id, position and size of a queued quest, in one line."""
-    queued = Board(realm).files(record.priority)
-    place = next((index for index, file in enumerate(queued, 1) if file.id == record.id), None)
-    where = f"{place} of {len(queued)} in {record.priority}" if place else "in battle"
-    return f"{record.id}  {record.name}  {record.samples:,} samples, {record.trained_tokens:,} trained tokens; {where}"
-
-
 def print_outcomes(realm: Realm, outcomes: Sequence[intake.Outcome], as_json: bool, quiet: bool) -> int:
     """Show what became of the files; the exit code follows the worst."""
     queued = [outcome.record for outcome in outcomes if outcome.record and not outcome.problem]
     if as_json:
-        rows = [quest_json(record, record.priority) for record in queued]
+        rows = [quest_json(record, "queued") for record in queued]
         emit(rows, True, lambda: None)
     elif quiet:
         for record in queued:
@@ -102,15 +77,6 @@ def intake_command(ctx: Context, as_json: bool, quiet: bool) -> int:
     if not outcomes and not quiet and not as_json:
         click.echo("nothing settled lies in the inbox")
     return print_outcomes(ctx.realm, outcomes, as_json, quiet)
-
-
-def state_of(record: QuestRecord, file: QuestFile | None) -> str:
-    """Where a quest is in its life."""
-    if file is not None and file.state in PRIORITIES:
-        return "queued"
-    if file is not None and file.state == "processing":
-        return "processing"
-    return record.outcome or "incomplete"
 
 
 @click.command("list")

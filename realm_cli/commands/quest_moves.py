@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from realm_cli import intake
-from realm_cli.commands.quest import describe, quest_json, what_next
 from realm_cli.errors import RefusedError
 from realm_cli.events import emit as emit_event
 from realm_cli.quests import Board
+from realm_cli.questview import describe, quest_json, what_next
 from realm_cli.realm import PRIORITIES
 from realm_cli.records import QuestRecord
 from realm_cli.terminal import Context, emit, json_option, pass_context_realm, quiet_option

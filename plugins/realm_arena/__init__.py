@@ -1,0 +1,1 @@
+"""The arena: quest inspection, battles, checkpoints."""

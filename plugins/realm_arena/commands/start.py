@@ -1,0 +1,56 @@
+"""`realm battle start|check`."""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import sys
+import time
+
+import click
+
+from realm_cli.realm import Realm
+from realm_cli.terminal import Context, emit, json_option, pass_context_realm, quiet_option
+
+
+def log_to_file(realm: Realm, quiet: bool) -> None:
+    """The battle's log lines go to `logs/battle.log`, and to the terminal unless quiet."""
+    realm.logs.mkdir(parents=True, exist_ok=True)
+    logger = logging.getLogger("realm")
+    logger.setLevel(logging.INFO)
+    form = logging.Formatter("%(asctime)sZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
+    form.converter = time.gmtime
+    file = logging.handlers.RotatingFileHandler(
+        realm.logs / "battle.log", maxBytes=5_000_000, backupCount=3, encoding="utf-8"
+    )
+    file.setFormatter(form)
+    logger.handlers = [file]
+    screen = logging.StreamHandler(sys.stderr)
+    screen.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    screen.setLevel(logging.WARNING if quiet else logging.INFO)
+    logger.addHandler(screen)
+
+
+@click.command("start")
+@click.option("--until-empty", is_flag=True, help="End with the board instead of waiting for more quests.")
+@quiet_option
+@pass_context_realm
+def start_command(ctx: Context, until_empty: bool, quiet: bool) -> None:
+    """Train what is on the board, quest after quest, until stopped (Ctrl-C saves and stops)."""
+    realm, manager = ctx.realm, ctx.manager
+    log_to_file(realm, quiet)
+    from realm_arena.battle import Battle
+
+    Battle(realm, manager, until_empty=until_empty).run()
+
+
+@click.command("check")
+@click.argument("quest", required=False)
+@json_option
+@pass_context_realm
+def check_command(ctx: Context, quest: str | None, as_json: bool) -> None:
+    """Preflight for QUEST (default: the next one): memory, first batch, trained share, disk, time."""
+    from realm_arena import preflight
+
+    report = preflight.check(ctx.realm, quest)
+    emit(report.as_json(), as_json, lambda: click.echo(preflight.render(report)))
