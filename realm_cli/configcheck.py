@@ -11,6 +11,7 @@ import msgspec
 
 from realm_cli import heroes, yamlfile
 from realm_cli.config import HeroConfig, RealmConfig
+from realm_cli.configedit import choices
 from realm_cli.errors import FormatError, RealmError, nearest
 from realm_cli.realm import HERO_ID, Realm
 
@@ -58,7 +59,15 @@ def _realm_problems(realm: Realm) -> list[Problem]:
     hero = data.get("hero", RealmConfig().hero) if isinstance(data, dict) else None
     if isinstance(hero, str) and hero not in realm.hero_ids():
         line = yamlfile.line_of(node, ["hero"])
-        found.append(Problem(_name(realm, realm.config_file), line, "hero", f"there is no hero '{hero}'", nearest(hero, realm.hero_ids())))
+        found.append(
+            Problem(
+                _name(realm, realm.config_file),
+                line,
+                "hero",
+                f"there is no hero '{hero}'",
+                nearest(hero, realm.hero_ids()),
+            )
+        )
     return found
 
 
@@ -85,7 +94,9 @@ def _of_file(realm: Realm, path: Path, schema: type[msgspec.Struct]) -> tuple[li
     except RealmError as error:
         return [Problem(name, 0, "", error.message, error.hint)], None, None
     data = {} if data is None else data
-    found = [Problem(name, yamlfile.line_of(node, keys), ".".join(keys), *rest) for keys, *rest in _walk(data, schema, [])]
+    found = [
+        Problem(name, yamlfile.line_of(node, keys), ".".join(keys), *rest) for keys, *rest in _walk(data, schema, [])
+    ]
     return found, data, node
 
 
@@ -107,7 +118,7 @@ def _walk(data: Any, schema: type[msgspec.Struct], above: list[str]) -> Iterator
         try:
             msgspec.convert(value, fields[key].type)
         except msgspec.ValidationError as error:
-            yield keys, f"{str(error)[:1].lower()}{str(error)[1:]}", ""
+            yield keys, f"{str(error)[:1].lower()}{str(error)[1:]}", choices(fields[key].type)
     for name, field in fields.items():
         if field.required and name not in data:
             yield [*above, name], "missing", "add it"

@@ -6,16 +6,16 @@ A change is checked before anything is written, leaves comments and order alone,
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
 from realm_cli import backups, embedded, heroes, status, store, yamlfile
 from realm_cli.config import LOCKED_KEYS, HeroConfig, RealmConfig
-from realm_cli.errors import FormatError, RefusedError, UsageError, nearest
+from realm_cli.errors import FormatError, NotFoundError, RefusedError, UsageError, nearest
 from realm_cli.realm import Realm
 
 
@@ -48,6 +48,8 @@ class _Place:
     schema: type[msgspec.Struct]
     keys: list[str]
     hero: str = ""
+    choices: str = ""
+    """`one of: fp32, bf16`, for a key that takes nothing else."""
 
 
 def settings(realm: Realm) -> list[Setting]:
@@ -100,9 +102,15 @@ def _place(realm: Realm, key: str, *, leaf: bool = False) -> _Place:
     keys = key.split(".")
     if keys[0] == "heroes":
         if len(keys) < 3:
-            raise UsageError(f"'{key}' names no key of a hero", "heroes.ID.KEY, for example heroes.dio-mini.recipe.learning_rate")
-        realm.hero(keys[1])
-        place = _Place(realm.hero_file(keys[1]), HeroConfig, keys[2:], keys[1])
+            raise UsageError(
+                f"'{key}' names no key of a hero", "heroes.ID.KEY, for example heroes.dio-mini.recipe.learning_rate"
+            )
+        path = realm.hero_file(keys[1])
+        if not path.is_file():
+            raise NotFoundError(
+                f"there is no hero '{keys[1]}' ({path} does not exist)", nearest(keys[1], realm.hero_ids())
+            )
+        place = _Place(path, HeroConfig, keys[2:], keys[1])
     else:
         place = _Place(realm.config_file, RealmConfig, keys)
     section: type[msgspec.Struct] | None = place.schema
@@ -114,7 +122,14 @@ def _place(realm: Realm, key: str, *, leaf: bool = False) -> _Place:
         if leaf and section and depth == len(place.keys) - 1:
             inside = ", ".join(field.name for field in msgspec.structs.fields(section))
             raise UsageError(f"'{key}' is a section", f"set one key of it: {inside}")
-    return place
+    return replace(place, choices=choices(fields[place.keys[-1]]))
+
+
+def choices(annotation: Any) -> str:
+    """`one of: fp32, bf16` for a type that is or contains a Literal, else nothing."""
+    if get_origin(annotation) is Literal:
+        return f"one of: {', '.join(map(str, get_args(annotation)))}"
+    return next(filter(None, map(choices, get_args(annotation))), "")
 
 
 def _flat(realm: Realm, path: Path, schema: type[msgspec.Struct], prefix: str) -> list[Setting]:
@@ -162,9 +177,13 @@ def _parsed(key: str, text: str) -> Any:
     try:
         value = reader.load(StringIO(text))
     except YAMLError:
-        raise UsageError(f"{key}: {text!r} is not valid YAML", "quote a text with special characters: '\"like: this\"'") from None
+        raise UsageError(
+            f"{key}: {text!r} is not valid YAML", "quote a text with special characters: '\"like: this\"'"
+        ) from None
     if isinstance(value, dict):
-        raise UsageError(f"{key}: {text!r} is a mapping, not one value", "set one key at a time; quote a text that contains ': '")
+        raise UsageError(
+            f"{key}: {text!r} is a mapping, not one value", "set one key at a time; quote a text that contains ': '"
+        )
     return value
 
 
@@ -180,7 +199,9 @@ def _checked(place: _Place, key: str, text: str, content: bytes) -> msgspec.Stru
             raise FormatError(f"{place.path}:{yamlfile.line_of(node, keys)}", f"{'.'.join(keys)}: {problem}", hint)
     except FormatError as error:
         yamlfile.load(place.path, place.schema)
-        raise UsageError(f"{key} cannot be {text!r}: {error.problem}", error.hint or f"{place.path} is unchanged") from None
+        problem = error.problem.removeprefix(f"{'.'.join(place.keys)}: ")
+        hint = error.hint or place.choices or f"{place.path} is unchanged"
+        raise UsageError(f"{key} cannot be {text!r}: {problem}", hint) from None
     return config
 
 

@@ -59,7 +59,7 @@ def safe_name(name: str) -> str:
 @contextmanager
 def open_content(path: Path) -> Iterator[BinaryIO]:
     """The decompressed bytes of a quest file. Damaged compression raises `FormatError` while reading."""
-    with open(path, "rb") as raw:
+    with open(path, "rb", buffering=CHUNK) as raw:
         suffix = suffix_of(path.name)
         try:
             if suffix == ".jsonl.gz":

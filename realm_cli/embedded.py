@@ -111,7 +111,9 @@ def _build(folder: Path, model: EmbeddedModel) -> None:
     """Write everything beside and rename it into place, so that the folder is complete or absent."""
     broken = flaw(model)
     if broken:
-        raise UsageError(f"no model can be made of `embedded:`: {broken[0]}: {broken[1]}", "change it in the hero's YAML")
+        raise UsageError(
+            f"no model can be made of `embedded:`: {broken[0]}: {broken[1]}", "change it in the hero's YAML"
+        )
     new, old = (folder.with_name(f".{folder.name}.{word}") for word in ("new", "old"))
     for rest in (new, old):
         shutil.rmtree(rest, ignore_errors=True)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("realm.events")
 
 
-def emit(realm: Realm, manager: Manager, name: str, **facts: Any) -> EventRecord:
+def emit(realm: Realm, manager: Manager, name: str, /, **facts: Any) -> EventRecord:
     """Write the event, then tell the listeners in this process; one that fails is logged, the rest still hear."""
     event = EventRecord(name=name, time=now(), facts=facts)
     journal.append_event(realm.events, event)

@@ -10,7 +10,7 @@ import msgspec
 
 from realm_cli import checkpoints, embedded, hub, modelfolder
 from realm_cli.config import HeroConfig
-from realm_cli.errors import FormatError, NotFoundError, RealmError
+from realm_cli.errors import FormatError, RealmError
 from realm_cli.modelfolder import ModelFolder
 from realm_cli.realm import Realm
 
@@ -45,20 +45,6 @@ def base_path(realm: Realm, hero: str) -> Path:
 def has_checkpoints(realm: Realm, hero: str) -> bool:
     """Whether anything was trained that a change of the hero's model would cut off."""
     return bool(checkpoints.folders(realm, hero))
-
-
-def chat_template(realm: Realm, hero: str) -> str | None:
-    """The hero's chat template: the file that its `chat_template:` names, else the one its model brings."""
-    named = realm.hero(hero).chat_template
-    if named is None:
-        return modelfolder.open_folder(base_path(realm, hero)).chat_template
-    path = realm.path(named)
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise NotFoundError(f"{path} does not exist ({realm.hero_file(hero)}: chat_template)", "put the template there") from None
-    except UnicodeDecodeError as error:
-        raise FormatError(str(path), f"not UTF-8 (byte {error.start})", "save the template as UTF-8") from None
 
 
 def list_heroes(realm: Realm) -> list[dict[str, Any]]:

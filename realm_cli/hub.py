@@ -24,9 +24,7 @@ def cached(hub_id: str) -> Path | None:
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
-        return Path(
-            snapshot_download(hub_id, allow_patterns=_WANTED, ignore_patterns=_UNWANTED, local_files_only=True)
-        )
+        return Path(snapshot_download(hub_id, allow_patterns=_WANTED, ignore_patterns=_UNWANTED, local_files_only=True))
     except LocalEntryNotFoundError:
         return None
 

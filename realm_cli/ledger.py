@@ -52,7 +52,9 @@ class Ledger:
         if grave is not None:
             return f"checkpoint {step} of {self.hero} was deleted at {grave.deleted_at} ({grave.reason})"
         near = sorted(sorted(self.steps(), key=lambda known: abs(known - step))[:3])
-        return f"{self.hero} has no checkpoint at step {step}" + (f"; near it: {', '.join(map(str, near))}" if near else "")
+        return f"{self.hero} has no checkpoint at step {step}" + (
+            f"; near it: {', '.join(map(str, near))}" if near else ""
+        )
 
     def _from_mirror(self, step: int) -> LedgerRecord:
         """A damaged record made again from the copy in its checkpoint."""
@@ -91,7 +93,14 @@ class Ledger:
         for record in reversed(chain):
             for share in record.quests:
                 entry = quests.setdefault(
-                    share.id, {"id": share.id, "name": share.name, "sha256": share.sha256, "samples": 0, "first_step": record.step}
+                    share.id,
+                    {
+                        "id": share.id,
+                        "name": share.name,
+                        "sha256": share.sha256,
+                        "samples": 0,
+                        "first_step": record.step,
+                    },
                 )
                 entry["samples"] += share.samples
                 entry["last_step"] = record.step

@@ -32,7 +32,6 @@ _C = "realm_cli.commands"
 CORE_COMMANDS = [
     Part("init", f"{_C}.init:init_command", "Make a realm in a folder."),
     Part("status", f"{_C}.status:status_command", "Show hero, battle, board and skills."),
-    Part("play", f"{_C}.play:play_command", "Train the hero, with progress shown."),
     Part("completion", f"{_C}.completion:completion_command", "Print the completion script for a shell."),
     Part("config show", f"{_C}.config:show_command", "Print the whole configuration."),
     Part("config get", f"{_C}.config:get_command", "Print one value."),
@@ -219,7 +218,9 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         if error.filename is None:
             raise
-        return _report(RealmError(f"{error.filename}: {error.strerror}", "check the path, its disk and its permissions"))
+        return _report(
+            RealmError(f"{error.filename}: {error.strerror}", "check the path, its disk and its permissions")
+        )
 
 
 def _report(error: RealmError) -> int:

@@ -76,7 +76,9 @@ def locate(name: str, roots: Iterable[Path]) -> ModelFolder:
             return open_folder(place.absolute())
     for place in places:
         if place.exists():
-            raise FormatError(str(place), "a file, not a model folder", "name the folder with config.json and *.safetensors")
+            raise FormatError(
+                str(place), "a file, not a model folder", "name the folder with config.json and *.safetensors"
+            )
     if not hub.HUB_ID.fullmatch(name):
         raise NotFoundError(
             f"there is no model folder {places[0]}, and '{name}' is no Hub id", "a Hub id looks like Qwen/Qwen3-0.6B"
@@ -122,7 +124,9 @@ def _json_object(path: Path) -> dict[str, Any]:
     try:
         data = store.parse_json(store.read_bytes(path), str(path))
     except FileNotFoundError:
-        raise FormatError(str(path.parent), f"{path.name} is missing", "name a model folder in the Hugging Face layout") from None
+        raise FormatError(
+            str(path.parent), f"{path.name} is missing", "name a model folder in the Hugging Face layout"
+        ) from None
     if not isinstance(data, dict):
         raise FormatError(str(path), f"expected an object, found {type(data).__name__}")
     return data
@@ -136,7 +140,9 @@ def _check_architecture(place: Path, config: dict[str, Any]) -> None:
     causal = any(str(name).endswith(_CAUSAL_SUFFIXES) for name in named) if named else kind in _CAUSAL_TYPES
     if not causal or config.get("is_encoder_decoder"):
         found = ", ".join(map(str, named)) or kind
-        raise FormatError(str(place), f"{found} is not a causal language model", "its architecture must be a …ForCausalLM")
+        raise FormatError(
+            str(place), f"{found} is not a causal language model", "its architecture must be a …ForCausalLM"
+        )
     if "auto_map" in config and kind not in _CAUSAL_TYPES:
         raise FormatError(
             str(place),
@@ -152,7 +158,11 @@ def _check_weights(path: Path) -> None:
         named = set(_json_object(index).get("weight_map", {}).values())
         missing = sorted(name for name in named if not (path / name).is_file())
         if missing or not named:
-            raise FormatError(str(path), f"{INDEX} names {missing[0] if missing else 'no file'}, which is missing", "download it again")
+            raise FormatError(
+                str(path),
+                f"{INDEX} names {missing[0] if missing else 'no file'}, which is missing",
+                "download it again",
+            )
     elif not (path / "model.safetensors").is_file():
         pickled = sorted(file.name for file in path.glob("*.bin"))
         if pickled:

@@ -291,7 +291,9 @@ class Board:
                 mended.append(f"{file.id}: its end ({record.outcome}) was completed")
         for file in self.files("failed"):
             if not self.record(file.id).outcome:
-                self.update(file.id, outcome="cancelled", reason="a command that moved it was interrupted", ended_at=now())
+                self.update(
+                    file.id, outcome="cancelled", reason="a command that moved it was interrupted", ended_at=now()
+                )
                 mended.append(f"{file.id}: an interrupted command was closed as cancelled")
         return mended
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from realm_cli import status
 from realm_cli.quests import Board, QuestFile
 from realm_cli.realm import PRIORITIES, Realm
-from realm_cli.records import QuestRecord
+from realm_cli.records import PreviewSample, QuestRecord
 
 
 def quest_json(record: QuestRecord, state: str) -> dict[str, Any]:
@@ -43,3 +44,17 @@ def state_of(record: QuestRecord, file: QuestFile | None) -> str:
     if file is not None and file.state == "processing":
         return "processing"
     return record.outcome or "incomplete"
+
+
+def render_samples(samples: Sequence[PreviewSample]) -> str:
+    """Samples with the trained text in ⟦ ⟧, so that they read without colour too."""
+    lines = []
+    for sample in samples:
+        text, inside = "", False
+        for token in sample.tokens:
+            if token.trained != inside:
+                text += "⟦" if token.trained else "⟧"
+                inside = token.trained
+            text += token.text
+        lines.append(f"  line {sample.line}: {text}{'⟧' if inside else ''}")
+    return "\n".join(lines)

@@ -27,7 +27,7 @@ _TAKEN = ("base", "current_model")
 
 def derive_id(name: str) -> str:
     """A hero's id from a path or a Hub id: `Qwen/Qwen3-0.6B` gives `qwen3-0-6b`."""
-    hero = re.sub(r"[^a-z0-9_-]+", "-", Path(name).name.lower()).strip("-_")[:64]
+    hero = re.sub(r"[^a-z0-9_-]+", "-", _short(name).lower()).strip("-_")[:64]
     if not hero:
         raise UsageError(f"no id can be made from '{name}'", "give one: --id NAME")
     return hero
@@ -38,11 +38,17 @@ def recruit(realm: Realm, name: str, hero: str | None = None, template: Path | N
     hero = hero or derive_id(name)
     path = realm.hero_file(hero)
     if hero in _TAKEN:
-        raise UsageError(f"'{hero}' cannot be a hero's id: models/{hero} has another meaning", "give another: --id NAME")
+        raise UsageError(
+            f"'{hero}' cannot be a hero's id: models/{hero} has another meaning", "give another: --id NAME"
+        )
     _refuse_existing(path, hero)
     model = modelfolder.locate(name, [Path.cwd(), realm.root])
     if "quantization_config" in model.config:
-        raise FormatError(str(model.path / "config.json"), "the weights are quantized, which cannot be trained in full", "take the unquantized model")
+        raise FormatError(
+            str(model.path / "config.json"),
+            "the weights are quantized, which cannot be trained in full",
+            "take the unquantized model",
+        )
     template_text = _template(template) if template else None
     copied = path.with_suffix(".jinja")
     text = _yaml(realm, name, model, copied.relative_to(realm.root).as_posix() if template_text else None)
@@ -61,7 +67,8 @@ def use(realm: Realm, hero: str) -> Path | None:
     battle = status.battle_process(realm)
     if battle is not None:
         raise RefusedError(
-            f"a battle is running (pid {battle.pid}); the active hero cannot change under it", "realm battle stop, then again"
+            f"a battle is running (pid {battle.pid}); the active hero cannot change under it",
+            "realm battle stop, then again",
         )
     with store.locked(realm.battle_lock, wait=False, owner="a battle that is starting"):
         link_current_model(realm, hero, dry=True)
@@ -87,6 +94,11 @@ def link_current_model(realm: Realm, hero: str, *, dry: bool = False) -> None:
         raise StorageError("link", link, error) from error
 
 
+def _short(name: str) -> str:
+    """The last part of a path or Hub id; `.` is the folder one stands in."""
+    return Path(name).expanduser().absolute().name
+
+
 def _refuse_existing(path: Path, hero: str) -> None:
     for taken in (path, path.with_suffix(".jinja")):
         if taken.exists():
@@ -101,15 +113,23 @@ def _template(path: Path) -> str:
     try:
         text = path.expanduser().read_text(encoding="utf-8")
         turns = [{"role": "user", "content": "question?"}, {"role": "assistant", "content": "answer!"}]
-        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"])
+        environment = ImmutableSandboxedEnvironment(
+            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+        )
         environment.globals["strftime_now"] = datetime.now(timezone.utc).strftime
-        rendered = environment.from_string(text).render(messages=turns, add_generation_prompt=False, bos_token="", eos_token="")
+        rendered = environment.from_string(text).render(
+            messages=turns, add_generation_prompt=False, bos_token="", eos_token=""
+        )
     except FileNotFoundError:
         raise NotFoundError(f"{path} does not exist", "name a file with a Jinja chat template") from None
     except (UnicodeDecodeError, TemplateError, TypeError) as error:
-        raise FormatError(str(path), f"not a usable chat template ({error})", "it is rendered with messages, as in transformers") from None
+        raise FormatError(
+            str(path), f"not a usable chat template ({error})", "it is rendered with messages, as in transformers"
+        ) from None
     if "question?" not in rendered or "answer!" not in rendered:
-        raise FormatError(str(path), "the rendered text does not contain both messages", "it must print every message's content")
+        raise FormatError(
+            str(path), "the rendered text does not contain both messages", "it must print every message's content"
+        )
     return text
 
 
@@ -127,11 +147,11 @@ def _yaml(realm: Realm, name: str, model: ModelFolder, template: str | None) -> 
     text = f"""\
 # {model.architecture}, {model.parameters:,} parameters.
 # model_name, base_model and max_length are locked once the hero has checkpoints.
-model_name: {_quoted(Path(name).name or name)}
+model_name: {_quoted(_short(name))}
 base_model: {_quoted(_base_model(realm, name, model))}
 # Longest sample in tokens; longer ones are left out and reported. The model allows {model.max_positions or "an unstated number"}.
 max_length: {length}
-title: {_quoted(Path(name).name or name)}
+title: {_quoted(_short(name))}
 """
     if template:
         text += f"# Used instead of the template that the model brings.\nchat_template: {_quoted(template)}\n"
@@ -140,19 +160,22 @@ title: {_quoted(Path(name).name or name)}
 
 def _recipe(small: bool, length: int) -> str:
     """A cautious start for a model that was trained before."""
-    rate, why = ("1e-4", "a small model takes larger steps") if small else ("1e-5", "a trained model forgets at larger steps")
-    memory = "memory is no concern at this size" if small else "trades a third more computing for most of the activations' memory"
-    return f"""\
-recipe:
-  learning_rate: {rate}            # {why}
-  warmup_steps: 100              # the optimizer's averages settle before the full rate
-  batch_samples: 16              # samples an optimizer step
-  batch_tokens: {max(16384, length)}            # and at most this many tokens
-  row_tokens: {length}              # samples are packed into rows of this length
-  micro_batch_tokens: {max(4096, length)}       # tokens in memory at once; lower it when memory runs out
-  precision: {"fp32" if small else "bf16"}
-  gradient_checkpointing: {"false" if small else "true"}  # {memory}
-"""
+    memory = "a third more computing for most of the activations' memory"
+    lines = [
+        ("learning_rate", "1e-4", "a small model takes larger steps")
+        if small
+        else ("learning_rate", "1e-5", "a trained model forgets at larger steps"),
+        ("warmup_steps", 100, "the optimizer's averages settle before the full rate"),
+        ("batch_samples", 16, "samples an optimizer step"),
+        ("batch_tokens", max(16384, length), "and at most this many tokens"),
+        ("row_tokens", length, "samples are packed into rows of this length"),
+        ("micro_batch_tokens", max(4096, length), "tokens in memory at once; lower it when memory runs out"),
+        ("precision", "fp32", "memory is no concern at this size")
+        if small
+        else ("precision", "bf16", "twice the speed of fp32; weights and optimizer stay fp32"),
+        ("gradient_checkpointing", "false" if small else "true", memory),
+    ]
+    return "recipe:\n" + "".join(f"  {f'{key}: {value}':<30} # {why}\n" for key, value, why in lines)
 
 
 def _quoted(text: str) -> str:

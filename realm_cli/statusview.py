@@ -40,7 +40,12 @@ def _battle(snapshot: Snapshot) -> str:
         ("quest", quest),
         ("done", done),
         ("speed", f"{battle['tokens_per_s']:,.0f} trained tokens/s" if running else None),
-        ("left", f"quest {human_seconds(battle['eta_s'])}, board {human_seconds(battle['board_eta_s'])}" if running else None),
+        (
+            "left",
+            f"quest {human_seconds(battle['eta_s'])}, board {human_seconds(battle['board_eta_s'])}"
+            if running
+            else None,
+        ),
         ("heartbeat", f"{battle['heartbeat_age_s']} s ago" if battle.get("pid") else None),
         ("next", _hint(snapshot)),
     ]

@@ -79,8 +79,12 @@ def table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> str:
     from tabulate import tabulate
 
     body = [["-" if row.get(column) is None else str(row[column]) for column in columns] for row in rows]
-    numeric = ["right" if all(isinstance(row.get(c), (int, float, type(None))) for row in rows) else "left" for c in columns]
-    return tabulate(body, headers=list(columns), tablefmt="simple", disable_numparse=True, colalign=numeric if rows else None)
+    numeric = [
+        "right" if all(isinstance(row.get(c), (int, float, type(None))) for row in rows) else "left" for c in columns
+    ]
+    return tabulate(
+        body, headers=list(columns), tablefmt="simple", disable_numparse=True, colalign=numeric if rows else None
+    )
 
 
 def facts(pairs: Sequence[tuple[str, Any]]) -> str:

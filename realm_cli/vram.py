@@ -14,7 +14,6 @@ class ModelShape:
     hidden_size: int
     intermediate_size: int
     vocab_size: int
-    heads: int
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,9 @@ def _battle(training: TrainingStatus | None) -> dict[str, Any]:
     state, reason = training.state, training.reason
     if not alive and state not in ENDED:
         state = "dead"
-        reason = f"it ended without saying so while {training.state} at step {training.step}; the next start goes on exactly"
+        reason = (
+            f"it ended without saying so while {training.state} at step {training.step}; the next start goes on exactly"
+        )
     return {
         "state": state,
         "reason": reason,

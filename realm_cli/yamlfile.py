@@ -60,7 +60,9 @@ def _refuse_twins(node: yaml.Node, path: Path) -> None:
         for key, value in node.value:
             name, line = str(key.value), key.start_mark.line + 1
             if name in seen:
-                raise FormatError(f"{path}:{line}", f"key '{name}' was already given in line {seen[name]}", "keep one of them")
+                raise FormatError(
+                    f"{path}:{line}", f"key '{name}' was already given in line {seen[name]}", "keep one of them"
+                )
             seen[name] = line
             _refuse_twins(value, path)
     elif isinstance(node, yaml.SequenceNode):
@@ -107,10 +109,14 @@ def _explain(message: str, schema: type[msgspec.Struct], path: Path, node: yaml.
     if unknown:
         where = [*keys, unknown[1]]
         known = _fields_at(schema, keys)
-        return FormatError(f"{path}:{line_of(node, where)}", f"unknown key '{'.'.join(where)}'", nearest(unknown[1], known))
+        return FormatError(
+            f"{path}:{line_of(node, where)}", f"unknown key '{'.'.join(where)}'", nearest(unknown[1], known)
+        )
     missing = _MISSING.match(problem)
     if missing:
-        return FormatError(f"{path}:{line_of(node, keys)}", f"key '{'.'.join([*keys, missing[1]])}' is missing", "add it")
+        return FormatError(
+            f"{path}:{line_of(node, keys)}", f"key '{'.'.join([*keys, missing[1]])}' is missing", "add it"
+        )
     key = ".".join(keys) or "the file"
     return FormatError(f"{path}:{line_of(node, keys)}", f"{key}: {problem[:1].lower()}{problem[1:]}")
 

@@ -66,7 +66,12 @@ Run = Callable[..., Ran]
 def run(realm: Realm) -> Run:
     """`run("quest", "list")`: one real `realm` process in the test's realm (`realm=` another, `input=` its stdin)."""
 
-    def call(*args: object, realm: Realm | Path | None = realm, input: str | None = None, cwd: Path | None = None) -> Ran:  # noqa: A002
+    def call(
+        *args: object,
+        realm: Realm | Path | None = realm,
+        input: str | None = None,  # noqa: A002
+        cwd: Path | None = None,
+    ) -> Ran:
         done = subprocess.run(
             realm_line(*args, realm=realm), input=input or "", capture_output=True, text=True, cwd=cwd,
             env=environment(), timeout=PATIENCE, check=False,

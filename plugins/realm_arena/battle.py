@@ -118,7 +118,9 @@ class Battle:
             reason = f"stopped without saving, so the steps since the last checkpoint are trained again: {unsaved}"
             log.error("%s", reason)
         self.flags.lower("stop")
-        self.reporter.acknowledge("stop", stop.flag, note=unsaved, state="stopped", reason=reason, quest="", quest_name="")
+        self.reporter.acknowledge(
+            "stop", stop.flag, note=unsaved, state="stopped", reason=reason, quest="", quest_name=""
+        )
         self._emit("battle_stopped", reason=reason)
 
     def _emit(self, name: str, **facts: Any) -> None:
@@ -236,7 +238,9 @@ class Battle:
         recipe = self.hero.config.recipe
         worst = view.lengths.argsort()[::-1][: recipe.batch_samples]
         first = next(order.steps("rehearsal", view.lengths[worst], Cursor("", 0, 0, 0), recipe))
-        self.campaign.trainer.rehearse(self.hero.batches(view, worst[: len(first.samples)], self.campaign.trainer.packed))
+        self.campaign.trainer.rehearse(
+            self.hero.batches(view, worst[: len(first.samples)], self.campaign.trainer.packed)
+        )
         self.longest_tried = longest
 
     def _not_finite(self, loss: float, view: TokenView, step: Step) -> QuestOver:

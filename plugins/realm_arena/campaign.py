@@ -24,7 +24,9 @@ from realm_cli.records import Cursor, LedgerRecord, QuestRecord
 class Campaign:
     """Trainer and progress, kept together with what is saved of them."""
 
-    def __init__(self, hero: Hero, manager: Manager, reporter: Reporter, patience: Patience, device: torch.device) -> None:
+    def __init__(
+        self, hero: Hero, manager: Manager, reporter: Reporter, patience: Patience, device: torch.device
+    ) -> None:
         self.hero = hero
         self.realm = hero.realm
         self.manager = manager

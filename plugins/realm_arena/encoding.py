@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tokenizers import AddedToken, Tokenizer
 
 from realm_arena.rows import Message, Row
-from realm_arena.templates import ChatTemplate, ConversationError, Span
+from realm_arena.templates import ChatTemplate, Span
 from realm_arena.tokenizerfiles import TEMPLATE_HINT, TokenizerFiles
 from realm_cli.errors import FormatError, RealmError
 
@@ -129,6 +129,9 @@ class HeroTokenizer:
             texts += [row.text] if row.text is not UNSET else [str(row.prompt), str(row.completion)]
         parts = iter([encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)])
         end = [] if self.eos_id is None else [self.eos_id]
+        if not end and any(row.text is UNSET for row in rows):
+            hint = "name its eos_token in tokenizer_config.json"
+            raise RealmError(f"{self._files.folder} names no eos_token, which a completion has to end with", hint)
         done = []
         for row in rows:
             prompt = self._prefix + (next(parts) if row.text is UNSET else [])

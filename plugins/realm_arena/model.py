@@ -18,6 +18,7 @@ _TOLERANCE = 2e-3
 
 def load(folder: Path, device: torch.device, *, gradient_checkpointing: bool) -> nn.Module:
     """The causal LM in `folder` with fp32 weights on `device`, ready for training. Loads safetensors only."""
+    transformers.utils.logging.disable_progress_bar()
     try:
         model = transformers.AutoModelForCausalLM.from_pretrained(
             folder, dtype=torch.float32, local_files_only=True, use_safetensors=True
@@ -29,7 +30,7 @@ def load(folder: Path, device: torch.device, *, gradient_checkpointing: bool) ->
     model.config.use_cache = False
     if gradient_checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-    return model  # type: ignore[no-any-return]
+    return model
 
 
 class Forward:
@@ -42,7 +43,7 @@ class Forward:
     def __init__(self, model: nn.Module) -> None:
         self.model = model
         self._predicting: torch.Tensor | None = None
-        head = model.get_output_embeddings()  # type: ignore[operator]
+        head = model.get_output_embeddings()
         head.register_forward_pre_hook(self._select)
         self.takes_positions = "position_ids" in inspect.signature(model.forward).parameters
 
@@ -61,7 +62,7 @@ class Forward:
             out = self.model(input_ids=ids, use_cache=False, **extra)
         finally:
             self._predicting = None
-        return out.logits.squeeze(0)  # type: ignore[no-any-return]
+        return out.logits.squeeze(0)
 
 
 def to_device(batch: MicroBatch, device: torch.device) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -11,7 +11,7 @@ from realm_arena import statefiles
 from realm_arena.trainer import Trainer
 from realm_cli import checkpoints, store, weights
 from realm_cli.checkpoints import Checkpoint
-from realm_cli.errors import FormatError
+from realm_cli.errors import FormatError, StorageError
 from realm_cli.ledger import Ledger
 from realm_cli.realm import Realm
 from realm_cli.records import LedgerRecord, TrainerState, now
@@ -58,7 +58,7 @@ def save(realm: Realm, hero: str, trainer: Trainer, base: Path, facts: Facts) ->
         store.sync_folder(home)
     except OSError as error:
         shutil.rmtree(temp, ignore_errors=True)
-        raise store.StorageError("save", home / name, error) from error
+        raise StorageError("save", home / name, error) from error
     except BaseException:
         shutil.rmtree(temp, ignore_errors=True)
         raise

@@ -21,7 +21,7 @@ STATIC = (
 
 def save(trainer: Trainer, folder: Path, base: Path) -> None:
     """Write the model in Hugging Face layout, its tokenizer's files as they are, and the rest of the state."""
-    trainer.model.save_pretrained(folder)  # type: ignore[operator]
+    trainer.model.save_pretrained(folder)
     for name in STATIC:
         if (base / name).is_file():
             shutil.copyfile(base / name, folder / name)

@@ -49,7 +49,7 @@ class TokenizerFiles:
             folder=folder,
             tokenizer_json=tokenizer_json,
             names=_names(config),
-            added_tokens=[added[key] for key in sorted(added, key=int)],
+            added_tokens=_added_tokens(added, folder / "tokenizer_config.json"),
             eos_id=_eos_id(_object(folder / "config.json")),
             template=template,
             template_place=place,
@@ -74,6 +74,17 @@ def _names(config: dict[str, Any]) -> dict[str, str]:
         if key.endswith("_token") and isinstance(text, str):
             names[key] = text
     return names
+
+
+def _added_tokens(added: dict[str, Any], place: Path) -> list[dict[str, Any]]:
+    flags = ("single_word", "lstrip", "rstrip", "normalized", "special")
+    tokens = []
+    for key, token in added.items():
+        if not key.isdecimal() or not isinstance(token, dict) or not isinstance(token.get("content"), str):
+            raise FormatError(str(place), f"added_tokens_decoder.{key} is no token", "download the file again")
+        known = {flag: bool(token[flag]) for flag in flags if flag in token}
+        tokens.append((int(key), {"content": token["content"], **known}))
+    return [token for _, token in sorted(tokens, key=lambda item: item[0])]
 
 
 def _eos_id(config: dict[str, Any]) -> int | None:

@@ -48,7 +48,7 @@ class Trainer:
         self.names = [name for name, weight in self.model.named_parameters() if weight.requires_grad]
         self.parameters = [weight for weight in self.model.parameters() if weight.requires_grad]
         self.optimizer = self._make_optimizer()
-        vocab_size = int(self.model.config.get_text_config().vocab_size)  # type: ignore[operator, union-attr]
+        vocab_size = int(self.model.config.get_text_config().vocab_size)
         self.packed = models.packs_exactly(self.forward, vocab_size, device)
 
     def _make_optimizer(self) -> torch.optim.AdamW:

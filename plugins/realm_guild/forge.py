@@ -30,6 +30,11 @@ def file_name(skill_id: str, level: int, count: int, seed: int) -> str:
     return f"train_{skill_id}_level{level}_{count}_seed{seed}.jsonl"
 
 
+def forge_source(skill: Skill, level: int, count: int, seed: int) -> str:
+    """Where a forged quest came from, as its record says it."""
+    return f"forge {skill.id} level {level} count {count} seed {seed}"
+
+
 def training_rows(skill: Skill, level: int, count: int, seed: int) -> list[dict[str, Any]]:
     """`count` rows from the training split."""
     return [row(skill, level, problem) for problem in sample(skill, level, count, seed, "train")]
@@ -59,7 +64,7 @@ def forge(
     with tempfile.TemporaryDirectory(prefix="realm-forge-") as folder:
         path = Path(folder) / name
         store.write_atomic(path, to_jsonl(training_rows(skill, level, count, seed)))
-        source = f"forge {skill.id} level {level} count {count} seed {seed}"
+        source = forge_source(skill, level, count, seed)
         (outcome,) = add(realm, manager, [path], priority=priority, source=source)
     if outcome.record is None:
         raise RefusedError(f"{name}: {outcome.problem}", "forge other problems with another --seed")

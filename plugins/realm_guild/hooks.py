@@ -10,11 +10,12 @@ _C = "realm_guild.commands"
 
 @hookimpl
 def realm_commands() -> list[Part]:
-    """Looking at skills, and forging quests from them."""
+    """Looking at skills, forging quests from them, playing."""
     return [
         Part("skill list", f"{_C}:list_command", "List the skills of this realm."),
         Part("skill show", f"{_C}:show_command", "Show one skill with its levels."),
         Part("skill sample", f"{_C}:sample_command", "Print problems with their golden answers."),
         Part("skill judge", f"{_C}:judge_command", "Judge replies from standard input."),
+        Part("play", "realm_guild.play:play_command", "Train the hero, with progress shown."),
         Part("quest forge", f"{_C}:forge_command", "Make a quest of fresh problems and queue it."),
     ]

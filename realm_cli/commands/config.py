@@ -10,6 +10,13 @@ import click
 from realm_cli.errors import EXIT_DONE, EXIT_FAILED
 from realm_cli.terminal import Context, emit, json_option, pass_context_realm, table, to_json_text
 
+LONGEST = 60
+"""Characters of a value that the table of `show` prints; `get` prints all."""
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
 
 def _text(value: Any) -> str:
     """A value as people read it: texts bare, the rest as JSON."""
@@ -26,7 +33,7 @@ def show_command(ctx: Context, as_json: bool) -> None:
     found = configedit.settings(ctx.realm)
 
     def render() -> None:
-        rows = [{"key": item.key, "value": _text(item.value), "from": item.source} for item in found]
+        rows = [{"key": item.key, "value": _short(_text(item.value)), "from": item.source} for item in found]
         click.echo(table(rows, ["key", "value", "from"]))
 
     emit([asdict(item) for item in found], as_json, render)
@@ -41,7 +48,11 @@ def get_command(ctx: Context, key: str, as_json: bool) -> None:
     from realm_cli import configedit
 
     value = configedit.get(ctx.realm, key)
-    emit({"key": key, "value": value}, as_json, lambda: click.echo(value if isinstance(value, str) else to_json_text(value)))
+    emit(
+        {"key": key, "value": value},
+        as_json,
+        lambda: click.echo(value if isinstance(value, str) else to_json_text(value)),
+    )
 
 
 @click.command("set")

@@ -10,18 +10,29 @@ import click
 
 from realm_cli import datafiles, intake, store
 from realm_cli.config import Depth
-from realm_cli.errors import EXIT_FAILED, EXIT_REFUSED
+from realm_cli.errors import EXIT_FAILED, EXIT_REFUSED, FormatError
 from realm_cli.inspection import DEPTHS
 from realm_cli.quests import ID, Board
-from realm_cli.questview import describe, quest_json, state_of, what_next
+from realm_cli.questview import describe, quest_json, render_samples, state_of, what_next
 from realm_cli.realm import PRIORITIES, Realm
 from realm_cli.records import InspectionRecord, PreviewRecord
 from realm_cli.terminal import (
-    Context, emit, existing_files, facts, human_bytes, json_option, note, pass_context_realm, quiet_option, table,
+    Context,
+    emit,
+    existing_files,
+    facts,
+    human_bytes,
+    json_option,
+    note,
+    pass_context_realm,
+    quiet_option,
+    table,
 )  # fmt: skip
 
 priority_option = click.option("--priority", type=click.Choice(PRIORITIES), default="normal", show_default=True)
-depth_option = click.option("--depth", type=click.Choice(DEPTHS), help="How deep to inspect (default: the configuration's).")
+depth_option = click.option(
+    "--depth", type=click.Choice(DEPTHS), help="How deep to inspect (default: the configuration's)."
+)
 
 
 def print_outcomes(realm: Realm, outcomes: Sequence[intake.Outcome], as_json: bool, quiet: bool) -> int:
@@ -146,7 +157,7 @@ def show_command(ctx: Context, quest: str, as_json: bool) -> None:
         if report is not None:
             click.echo("\n" + render_report(report))
         if preview is not None:
-            click.echo("\n" + render_preview(preview))
+            click.echo("\npreview (trained tokens in ⟦ ⟧)\n" + render_samples(preview.samples))
 
     emit(data, as_json, render)
 
@@ -171,20 +182,6 @@ def render_report(report: InspectionRecord) -> str:
     return "\n".join([*lines, f"  … and {hidden} more"] if hidden else lines)
 
 
-def render_preview(preview: PreviewRecord) -> str:
-    """The first samples; trained text in ⟦ ⟧, so that it reads without colour too."""
-    parts = ["preview (trained tokens in ⟦ ⟧)"]
-    for sample in preview.samples:
-        text, inside = "", False
-        for token in sample.tokens:
-            if token.trained != inside:
-                text += "⟦" if token.trained else "⟧"
-                inside = token.trained
-            text += token.text
-        parts.append(f"  line {sample.line}: {text}{'⟧' if inside else ''}")
-    return "\n".join(parts)
-
-
 @click.command("validate")
 @click.argument("target")
 @depth_option
@@ -201,7 +198,7 @@ def validate_command(ctx: Context, target: str, depth: Depth | None, as_json: bo
         paths = existing_files([target])
     try:
         sha256 = datafiles.content_hash(paths[0])
-    except datafiles.FormatError:
+    except FormatError:
         sha256 = ""  # damaged compression: the inspector says so with its reason
     report = intake.inspect(ctx.realm, ctx.manager, paths[0], sha256, depth or ctx.realm.config.board.inspection)
 

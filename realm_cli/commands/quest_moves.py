@@ -57,7 +57,9 @@ def _retry(ctx: Context, quest: str, priority: str | None) -> QuestRecord:
         depth = ctx.realm.config.board.inspection
         report = intake.inspect(ctx.realm, ctx.manager, file.path, record.sha256, depth, record.id)
         if not report.ok:
-            raise RefusedError(f"quest {record.id} still fails: {intake.rejection(report)}", "mend the file, then add it")
+            raise RefusedError(
+                f"quest {record.id} still fails: {intake.rejection(report)}", "mend the file, then add it"
+            )
     record = board.retry(quest, priority)
     emit_event(ctx.realm, ctx.manager, "quest_added", quest=record.id, file=record.name, priority=record.priority)
     return record

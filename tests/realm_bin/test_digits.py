@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from realm_bin.digits import circled, is_circled
 
 

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from realm_bin.judge import judge
 from realm_bin.levels import bits_of
 from realm_bin.operations import OPERATIONS
 from realm_bin.skill import BinSkill
-
 from realm_cli.skills import Problem, Verdict
 
 ANSWER = "add(①①, ①) = ①⓪⓪"

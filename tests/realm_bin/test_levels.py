@@ -5,10 +5,10 @@ import random
 from collections import Counter
 
 import pytest
+
 from realm_bin.levels import MAX_LEVEL, bits_of, first_level_of, level_of
 from realm_bin.operations import OPERATIONS, call_text
 from realm_bin.skill import BinSkill
-
 from realm_cli.errors import UsageError
 from realm_cli.skills import is_closed
 

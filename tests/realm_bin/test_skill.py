@@ -5,9 +5,9 @@ import re
 from collections.abc import Callable
 
 import pytest
+
 from realm_bin.levels import MAX_LEVEL
 from realm_bin.skill import BinSkill
-
 from realm_cli.manager import Manager
 from realm_cli.skills import Problem
 

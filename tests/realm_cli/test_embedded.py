@@ -109,7 +109,11 @@ def test_the_chat_template_frames_each_turn_with_two_tokens(folder: Path) -> Non
     from transformers import AutoTokenizer
 
     loaded = AutoTokenizer.from_pretrained(folder)
-    chat = [{"role": "system", "content": "Be short."}, {"role": "user", "content": " 1+1\n"}, {"role": "assistant", "content": "2"}]
+    chat = [
+        {"role": "system", "content": "Be short."},
+        {"role": "user", "content": " 1+1\n"},
+        {"role": "assistant", "content": "2"},
+    ]
     framed = "<|system|>Be short.<|end|><|user|> 1+1\n<|end|>"
     assert loaded.apply_chat_template(chat, tokenize=False) == framed + "<|assistant|>2<|end|>"
     assert loaded.apply_chat_template(chat[:2], tokenize=False, add_generation_prompt=True) == framed + "<|assistant|>"
@@ -173,7 +177,11 @@ def test_processes_that_make_the_same_model_at_once_do_not_disturb_each_other(tm
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"kv_heads": 3}, "cannot be shared evenly"), ({"head_size": 31}, "is odd"), ({"words": ["a", ""]}, "an empty word")],
+    [
+        ({"kv_heads": 3}, "cannot be shared evenly"),
+        ({"head_size": 31}, "is odd"),
+        ({"words": ["a", ""]}, "an empty word"),
+    ],
 )
 def test_impossible_settings_are_refused_by_key(changes: dict[str, object], message: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=message):

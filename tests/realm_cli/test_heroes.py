@@ -84,7 +84,7 @@ def test_a_folder_from_the_home_folder(realm: Realm, llama_folder: Path, monkeyp
 
 def test_a_missing_folder_is_named(realm: Realm) -> None:
     write_hero(realm, "lost", "./models/none")
-    with pytest.raises(NotFoundError, match="there is no model folder .*/models/none"):
+    with pytest.raises(NotFoundError, match=r"there is no model folder .*/models/none"):
         heroes.base_path(realm, "lost")
 
 
@@ -104,7 +104,9 @@ def test_a_hub_model_in_the_cache_is_used_without_the_network(realm: Realm, llam
     assert base_path_in_process(realm, "near", tmp_path / "cache").stdout.strip() == str(snapshot)
 
 
-def test_a_half_downloaded_hub_model_is_told_from_a_missing_one(realm: Realm, llama_folder: Path, tmp_path: Path) -> None:
+def test_a_half_downloaded_hub_model_is_told_from_a_missing_one(
+    realm: Realm, llama_folder: Path, tmp_path: Path
+) -> None:
     write_hero(realm, "half", "acme/half")
     snapshot = hub_snapshot(tmp_path / "cache", "acme/half")
     snapshot.mkdir()
@@ -125,18 +127,8 @@ def test_embedded_settings_that_no_longer_fit_the_checkpoints_are_refused(realm:
 
 def test_an_embedded_hero_with_another_base_model_contradicts_itself(realm: Realm, llama_folder: Path) -> None:
     write_hero(realm, "twofold", str(llama_folder), embedded="{}")
-    with pytest.raises(FormatError, match="twofold.yaml: base_model: .* contradicts the section"):
+    with pytest.raises(FormatError, match=r"twofold.yaml: base_model: .* contradicts the section"):
         heroes.base_path(realm, "twofold")
-
-
-def test_the_chat_template_of_the_config_wins_over_the_models(realm: Realm, llama_folder: Path) -> None:
-    write_hero(realm, "plain", str(llama_folder))
-    assert heroes.chat_template(realm, "plain") == (llama_folder / "chat_template.jinja").read_text()
-    write_hero(realm, "own", str(llama_folder), chat_template="configs/heroes/own.jinja")
-    with pytest.raises(NotFoundError, match="own.jinja does not exist"):
-        heroes.chat_template(realm, "own")
-    (realm.heroes / "own.jinja").write_text("mine")
-    assert heroes.chat_template(realm, "own") == "mine"
 
 
 def test_the_list_shows_every_hero_and_makes_or_downloads_nothing(realm: Realm, llama_folder: Path) -> None:
@@ -145,6 +137,7 @@ def test_the_list_shows_every_hero_and_makes_or_downloads_nothing(realm: Realm, 
     realm.hero_file("bad").write_text("model_name: bad\nbase_modle: x\n")
     for name in ("checkpoint-900-20260101-1200", "checkpoint-1000-20260102-1200", "notes"):
         (realm.hero_folder("llama") / name).mkdir(parents=True)
+    shutil.rmtree(realm.base_folder("dio-mini"))
     rows = {row["id"]: row for row in heroes.list_heroes(realm)}
     assert sorted(rows) == ["bad", "dio", "dio-mini", "llama", "lost"]
     assert [hero for hero, row in rows.items() if row["active"]] == ["dio-mini"]

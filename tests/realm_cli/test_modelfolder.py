@@ -96,7 +96,7 @@ def test_an_existing_folder_wins_over_a_hub_id(llama_folder: Path, tmp_path: Pat
 
 
 def test_what_is_neither_folder_nor_hub_id_is_not_found(tmp_path: Path) -> None:
-    with pytest.raises(NotFoundError, match="there is no model folder .*gpt2, and 'gpt2' is no Hub id"):
+    with pytest.raises(NotFoundError, match=r"there is no model folder .*gpt2, and 'gpt2' is no Hub id"):
         modelfolder.locate("gpt2", [tmp_path])
     with pytest.raises(NotFoundError, match="no model folder /nowhere/model"):
         modelfolder.locate("/nowhere/model", [tmp_path])

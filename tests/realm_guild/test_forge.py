@@ -4,14 +4,14 @@ import hashlib
 import json
 
 import pytest
-from realm_bin.skill import BinSkill
-from realm_guild.forge import default_seed, file_name, forge, held_out_rows, to_jsonl, training_rows
 
+from realm_bin.skill import BinSkill
 from realm_cli.errors import RefusedError
 from realm_cli.manager import Manager
 from realm_cli.quests import Board
 from realm_cli.realm import Realm
 from realm_cli.skills import split_of
+from realm_guild.forge import default_seed, file_name, forge, held_out_rows, to_jsonl, training_rows
 
 BIN = BinSkill()
 

@@ -5,12 +5,12 @@ import json
 from typing import Any
 
 import pytest
-from realm_bin.skill import BinSkill
-from realm_guild.judging import verdicts
 
+from realm_bin.skill import BinSkill
 from realm_cli.datafiles import LINE_LIMIT
 from realm_cli.errors import UsageError
 from realm_cli.skills import Verdict
+from realm_guild.judging import verdicts
 
 BIN = BinSkill()
 LINE = {"prompt": "Compute: add(①, ①)", "answer": "add(①, ①) = ①⓪", "reply": "①⓪"}

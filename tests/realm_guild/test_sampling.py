@@ -5,11 +5,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 import pytest
-from realm_bin.skill import BinSkill
-from realm_guild.sampling import sample
 
+from realm_bin.skill import BinSkill
 from realm_cli.errors import RealmError
 from realm_cli.skills import Problem, Split, Verdict, is_closed, split_of
+from realm_guild.sampling import sample
 
 BIN = BinSkill()
 

@@ -44,7 +44,11 @@ def _ask(realm: Realm, name: str, no_wait: bool, flag: FlagRecord) -> Acknowledg
 
 
 def _report(name: str, done: str, answer: Acknowledgement | None, as_json: bool) -> None:
-    data: dict[str, Any] = {"flag": name, "step": answer.step if answer else None, "note": answer.note if answer else "not waited for"}
+    data: dict[str, Any] = {
+        "flag": name,
+        "step": answer.step if answer else None,
+        "note": answer.note if answer else "not waited for",
+    }
 
     def render() -> None:
         if answer is None:
@@ -67,7 +71,9 @@ def pause_command(ctx: Context, reason: str, release: bool, no_wait: bool, as_js
     flag = control.raise_flag(ctx.realm, "pause", reason, release=release)
     if not running:
         data = {"flag": "pause", "step": None, "note": "no battle runs; the next one starts paused"}
-        emit(data, as_json, lambda: click.echo("no battle runs; the next one starts paused (undo: realm battle resume)"))
+        emit(
+            data, as_json, lambda: click.echo("no battle runs; the next one starts paused (undo: realm battle resume)")
+        )
         return
     _report("pause", "paused", _ask(ctx.realm, "pause", no_wait, flag), as_json)
 
@@ -109,8 +115,6 @@ def _flag_command(name: str, what: str, done: str, text: str) -> click.Command:
     for decorate in (pass_context_realm, json_option, no_wait_option, reason_option):
         decorated = decorate(decorated)
     return click.command(name)(decorated)
-
-
 
 
 stop_command = _flag_command("stop", "stop", "stopped", "Save, leave the rest of the quest queued, and end the battle.")

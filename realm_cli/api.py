@@ -1,0 +1,86 @@
+"""The Python face of Realm: `from realm_cli.api import Realm, get_ledger, …`. Names are resolved when they are asked for.
+
+| name | what it gives |
+|---|---|
+| `Realm(root=None)` | the realm of `root`, else the nearest one; `.watchtower.pool.gaze()` is a snapshot |
+| `get_ledger()` | the active hero's ledger: `get_latest`, `get_best`, `list_all`, `get` |
+| `record_checkpoint(entry)` | adds a record to its hero's ledger; for the battle |
+| `extract_step(name)` | the step in a checkpoint's name; an error when it does not parse |
+| `list_skills()`, `get_skill(id)`, `get_trainer(id)` | skills of the realm, their settings, their problems |
+| `TrainerEngine().run_job(files)` | one battle over given quests |
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from realm_cli import realm as core
+from realm_cli.checkpoints import extract_step
+from realm_cli.ledger import Ledger
+from realm_cli.records import LedgerRecord
+
+__all__ = ["Realm", "extract_step", "get_ledger", "record_checkpoint"]
+
+_PLUGIN_NAMES = {
+    "TrainerEngine": "realm_arena.engine",
+    "get_skill": "realm_guild.api",
+    "get_trainer": "realm_guild.api",
+    "list_skills": "realm_guild.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PLUGIN_NAMES:
+        return getattr(import_module(_PLUGIN_NAMES[name]), name)
+    raise AttributeError(f"realm_cli.api has no name '{name}'")
+
+
+class _Pool:
+    """Where looks at the realm come from."""
+
+    def __init__(self, realm: core.Realm) -> None:
+        self._realm = realm
+
+    def gaze(self) -> Any:
+        """A `realm_cli.watchtower.Snapshot` of this moment."""
+        from realm_cli import watchtower
+        from realm_cli.manager import Manager
+
+        return watchtower.gaze(self._realm, Manager.of(self._realm))
+
+
+class _Watchtower:
+    """The read-only view of everything."""
+
+    def __init__(self, realm: core.Realm) -> None:
+        self.pool = _Pool(realm)
+
+
+class Realm(core.Realm):
+    """A realm with its parts at hand."""
+
+    def __init__(self, root: Path | str | None = None) -> None:
+        super().__init__(core.Realm.find(root).root)
+
+    @cached_property
+    def watchtower(self) -> _Watchtower:
+        """The read-only view of everything."""
+        return _Watchtower(self)
+
+    @cached_property
+    def arena(self) -> Any:
+        """Battles: a `TrainerEngine`."""
+        return __getattr__("TrainerEngine")(self)
+
+
+def get_ledger(realm: core.Realm | None = None, hero: str | None = None) -> Ledger:
+    """The ledger of the active hero, or of another."""
+    return Ledger(realm or core.Realm.find(), hero)
+
+
+def record_checkpoint(entry: LedgerRecord, realm: core.Realm | None = None) -> None:
+    """Write one checkpoint's record. Its only caller in Realm is the battle."""
+    Ledger(realm or core.Realm.find(), entry.hero).record(entry)
