@@ -2,52 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
 import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from realm_cli import status
+from helpers import PATIENCE, BattleProcess, Ran, Run, environment, realm_line
 from realm_cli.founding import found
 from realm_cli.realm import Realm
-from realm_cli.records import TrainingStatus
-
-PATIENCE = 120.0
-"""Seconds after which a wait in a test counts as failed; never a measure of speed."""
-
-
-@dataclass(frozen=True)
-class Ran:
-    """What one `realm` line did."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-def environment() -> dict[str, str]:
-    """The tests' own environment without a realm of the user's, one thread for every helper library."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("REALM_")}
-    return {**kept, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1"}
-
-
-def realm_line(*args: object, realm: Realm | Path | None = None) -> list[str]:
-    """The command line of `realm ARGS`, as a list."""
-    root = realm.root if isinstance(realm, Realm) else realm
-    where = ["--realm", str(root)] if root is not None else []
-    return [sys.executable, "-m", "realm_cli", *where, *map(str, args)]
 
 
 @pytest.fixture
@@ -55,11 +18,10 @@ def realm(tmp_path: Path) -> Realm:
     """A fresh realm with the hero dio-mini, files settling at once."""
     made, _ = found(tmp_path / "realm")
     text = made.config_file.read_text().replace("settle_seconds: 2", "settle_seconds: 0")
-    made.config_file.write_text(text.replace("reserve_mb: 500", "reserve_mb: 1"))
+    # One thread: two wait for each other, which beside another busy process takes many times as long.
+    text = text.replace("reserve_mb: 500", "reserve_mb: 1").replace("threads: null", "threads: 1")
+    made.config_file.write_text(text)
     return Realm(made.root)
-
-
-Run = Callable[..., Ran]
 
 
 @pytest.fixture
@@ -79,59 +41,6 @@ def run(realm: Realm) -> Run:
         return Ran(done.returncode, done.stdout, done.stderr)
 
     return call
-
-
-def wait_for(condition: Callable[[], Any], what: str) -> Any:
-    """Poll until `condition` gives something true."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        found_now = condition()
-        if found_now:
-            return found_now
-        time.sleep(0.02)
-    raise AssertionError(f"waited {PATIENCE:.0f} s for {what}")
-
-
-class BattleProcess:
-    """A real `realm battle start` in the background."""
-
-    def __init__(self, realm: Realm, *args: str) -> None:
-        self.realm = realm
-        self.log = realm.root / "battle-output.txt"
-        with open(self.log, "ab") as output:
-            self.process = subprocess.Popen(
-                realm_line("battle", "start", *args, realm=realm),
-                stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment(), start_new_session=True,
-            )  # fmt: skip
-
-    def status(self) -> TrainingStatus | None:
-        """What it wrote last; None while that is still an earlier battle's."""
-        seen = status.read(self.realm)
-        return seen if seen is not None and seen.process.pid == self.process.pid else None
-
-    def until(self, *states: str, step: int = 0) -> TrainingStatus:
-        """Wait for one of the states, at `step` or later."""
-
-        def reached() -> TrainingStatus | None:
-            seen = self.status()
-            if self.process.poll() is not None and (seen is None or seen.state not in states):
-                raise AssertionError(f"the battle ended with {self.process.returncode}:\n{self.output()}")
-            return seen if seen is not None and seen.state in states and seen.step >= step else None
-
-        found_status: TrainingStatus = wait_for(reached, f"state {states} at step {step}; output:\n{self.output()}")
-        return found_status
-
-    def output(self) -> str:
-        return self.log.read_text(errors="replace")[-4000:]
-
-    def wait(self) -> int:
-        """Its exit code, when it ends by itself."""
-        return self.process.wait(timeout=PATIENCE)
-
-    def kill(self, number: int = signal.SIGKILL) -> int:
-        """Send a signal and wait for the end."""
-        self.process.send_signal(number)
-        return self.wait()
 
 
 @pytest.fixture
@@ -156,18 +65,3 @@ def original() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the reference data is not at {folder}")
     return folder
-
-
-def rows(count: int, start: int = 0) -> list[dict[str, Any]]:
-    """Chat rows that differ from each other."""
-    return [
-        {"messages": [{"role": "user", "content": f"say {n}"}, {"role": "assistant", "content": f"{n} it is"}]}
-        for n in range(start, start + count)
-    ]
-
-
-def write_rows(path: Path, lines: list[dict[str, Any]]) -> Path:
-    """Write a quest file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
-    return path

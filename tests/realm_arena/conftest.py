@@ -117,13 +117,18 @@ def tokenizer_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., 
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(vocab_size=600, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=600, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False
+    )
     tokenizer.train_from_iterator(CORPUS * 20, trainer)
     tokenizer.add_tokens(["<think>", "</think>"])
     # As in Llama 3: the offsets of tokens are trimmed, and a bos token is put before every text.
     bos = tokenizer.token_to_id("<s>")
     tokenizer.post_processor = processors.Sequence(
-        [processors.ByteLevel(trim_offsets=True), processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", bos)])]
+        [
+            processors.ByteLevel(trim_offsets=True),
+            processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", bos)]),
+        ]
     )
     text = tokenizer.to_str()
 
@@ -131,7 +136,12 @@ def tokenizer_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., 
         folder = tmp_path_factory.mktemp("tokenizer")
         (folder / "tokenizer.json").write_text(text)
         names = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}
-        settings = {"tokenizer_class": "PreTrainedTokenizerFast", **names, "clean_up_tokenization_spaces": False, **config}
+        settings = {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            **names,
+            "clean_up_tokenization_spaces": False,
+            **config,
+        }
         (folder / "tokenizer_config.json").write_text(json.dumps(settings))
         if template is not None:
             (folder / "chat_template.jinja").write_text(TEMPLATES.get(template, template))
@@ -142,7 +152,22 @@ def tokenizer_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., 
 
 def conversation(rng: random.Random, turns: int, *, system: bool = False) -> list[dict[str, str]]:
     """A chat of random text; the contents begin and end without white space."""
-    words = ["the", "fox", "naïve", "日本語", "⓪①", "😀", "a", "aaa", "a a", "user\n", "\n\nassistant", "2+2=4", "[INST]", "  x"]
+    words = [
+        "the",
+        "fox",
+        "naïve",
+        "日本語",
+        "⓪①",
+        "😀",
+        "a",
+        "aaa",
+        "a a",
+        "user\n",
+        "\n\nassistant",
+        "2+2=4",
+        "[INST]",
+        "  x",
+    ]
 
     def text() -> str:
         return (" ".join(rng.choice(words) for _ in range(rng.randint(1, 8)))).strip()
