@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from realm_cli import realm as core
+from realm_cli.checkpoint_records import LedgerRecord
 from realm_cli.checkpoints import extract_step
 from realm_cli.ledger import Ledger
-from realm_cli.records import LedgerRecord
 
 __all__ = ["Realm", "extract_step", "get_ledger", "record_checkpoint"]
 

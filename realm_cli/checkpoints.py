@@ -8,9 +8,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from realm_cli import store
+from realm_cli.checkpoint_records import ManifestFile, ManifestRecord, TrainerState
 from realm_cli.errors import FormatError, RealmError, UsageError
 from realm_cli.realm import Realm
-from realm_cli.records import ManifestFile, ManifestRecord, TrainerState
 
 MANIFEST = "manifest.json"
 LEDGER_MIRROR = ".ledger.json"

@@ -10,9 +10,10 @@ from typing import Any
 import msgspec
 
 from realm_cli import checkpoints, store
+from realm_cli.checkpoint_records import LedgerRecord, Tombstone
 from realm_cli.errors import FormatError, NotFoundError, UsageError, nearest
 from realm_cli.realm import Realm
-from realm_cli.records import LedgerRecord, Tombstone, now
+from realm_cli.records import now
 
 METRICS = ("train_loss", "val_loss")
 _FILE = re.compile(r"(\d+)\.json")

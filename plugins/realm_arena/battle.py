@@ -20,13 +20,14 @@ from realm_arena.quest_data import Hero
 from realm_arena.reporter import Reporter
 from realm_arena.tokens import TokenView
 from realm_cli import intake, status, store
+from realm_cli.checkpoint_records import Cursor
 from realm_cli.errors import RealmError, StorageError
 from realm_cli.events import emit
 from realm_cli.manager import Manager
 from realm_cli.process import is_running
 from realm_cli.quests import Board, QuestFile
 from realm_cli.realm import PRIORITIES, Realm
-from realm_cli.records import Cursor, QuestRecord, TrainingStatus
+from realm_cli.records import QuestRecord, TrainingStatus
 
 log = logging.getLogger("realm.arena")
 MACHINE_FAILURES = 3

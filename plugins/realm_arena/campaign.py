@@ -15,10 +15,11 @@ from realm_arena.quest_data import Hero
 from realm_arena.reporter import Reporter
 from realm_arena.trainer import Trainer
 from realm_cli import store
+from realm_cli.checkpoint_records import Cursor, LedgerRecord
 from realm_cli.checkpoints import Checkpoint
 from realm_cli.events import emit
 from realm_cli.manager import Manager
-from realm_cli.records import Cursor, LedgerRecord, QuestRecord
+from realm_cli.records import QuestRecord
 
 
 class Campaign:

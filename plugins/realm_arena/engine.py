@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from realm_cli import intake
+from realm_cli.checkpoint_records import LedgerRecord
 from realm_cli.errors import UsageError
 from realm_cli.ledger import Ledger
 from realm_cli.manager import Manager
 from realm_cli.quests import Board
 from realm_cli.realm import Realm
-from realm_cli.records import LedgerRecord, QuestRecord
+from realm_cli.records import QuestRecord
 
 
 @dataclass(frozen=True)

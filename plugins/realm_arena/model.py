@@ -29,7 +29,7 @@ def load(folder: Path, device: torch.device, *, gradient_checkpointing: bool) ->
     model.train()
     model.config.use_cache = False
     if gradient_checkpointing:
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        model.activation_checkpointing_enable()
     return model
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from realm_cli.checkpoint_records import Cursor
 from realm_cli.config import Recipe
-from realm_cli.records import Cursor
 
 Indices = np.ndarray
 

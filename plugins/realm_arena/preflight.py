@@ -16,10 +16,11 @@ from realm_arena.order import Step
 from realm_arena.quest_data import Hero
 from realm_arena.tokens import TokenView
 from realm_cli import checkpoints, status, store, vram, weights
+from realm_cli.checkpoint_records import Cursor
 from realm_cli.errors import NotFoundError
 from realm_cli.quests import Board, QuestFile
 from realm_cli.realm import PRIORITIES, Realm
-from realm_cli.records import Cursor, PreviewSample, PreviewToken, QuestRecord
+from realm_cli.records import PreviewSample, PreviewToken, QuestRecord
 from realm_cli.terminal import facts, human_bytes, human_seconds
 
 SHOWN_SAMPLES = 4

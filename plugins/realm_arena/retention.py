@@ -6,10 +6,10 @@ import shutil
 from dataclasses import dataclass
 
 from realm_cli import checkpoints, store
+from realm_cli.checkpoint_records import LedgerRecord
 from realm_cli.checkpoints import Checkpoint
 from realm_cli.ledger import METRICS, Ledger
 from realm_cli.realm import Realm
-from realm_cli.records import LedgerRecord
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,12 @@ from pathlib import Path
 from realm_arena import statefiles
 from realm_arena.trainer import Trainer
 from realm_cli import checkpoints, store, weights
+from realm_cli.checkpoint_records import LedgerRecord, TrainerState
 from realm_cli.checkpoints import Checkpoint
 from realm_cli.errors import FormatError, StorageError
 from realm_cli.ledger import Ledger
 from realm_cli.realm import Realm
-from realm_cli.records import LedgerRecord, TrainerState, now
+from realm_cli.records import now
 
 log = logging.getLogger("realm.arena.saving")
 TEMP = ".saving-"

@@ -27,6 +27,7 @@ from realm_cli.records import QuestRecord
 
 log = logging.getLogger("realm.arena")
 META = "meta.json"
+FILES = ("ids.bin", "trained.bin", "starts.bin", "lines.bin")
 PROFILE = "none"
 """The data profile whose tokens these are."""
 
@@ -129,14 +130,12 @@ def open_view(folder: Path, sha256: str, tokenizer: HeroTokenizer) -> TokenView 
     if (meta.quest_sha256, meta.tokenizer_hash, meta.template_hash) != wanted:
         return None
     try:
-        damaged = next(
-            (name for name, digest in meta.files.items() if store.sha256_file(folder / name) != digest), None
-        )
-        if damaged is None:
+        if all(store.sha256_file(folder / name) == meta.files.get(name) for name in FILES):
             return TokenView(folder, meta)
-    except (FileNotFoundError, ValueError):
-        damaged = "a file"
-    log.warning("the tokens in %s are made again (%s is damaged)", folder.name, damaged)
+        problem = "a file was changed"
+    except (OSError, ValueError) as error:
+        problem = str(error)
+    log.warning("the tokens in %s are made again (%s)", folder.name, problem)
     return None
 
 
@@ -174,7 +173,7 @@ def _build(folder: Path, tokenizer: HeroTokenizer, path: Path, sha256: str, max_
             profile=profile,
             dtype=dtype,
             statistics=tally.statistics(),
-            files={name: store.sha256_file(temp / name) for name in _Writer.NAMES},
+            files={name: store.sha256_file(temp / name) for name in FILES},
         )
         (temp / META).write_bytes(store.to_json(meta.to_dict()))
         _put(temp, folder)
@@ -214,9 +213,7 @@ def _mapped(path: Path, dtype: np.dtype[Any], count: int) -> NDArray[Any]:
 
 
 class _Writer:
-    """Appends samples to the four arrays."""
-
-    NAMES = ("ids.bin", "trained.bin", "starts.bin", "lines.bin")
+    """Appends samples to the arrays of FILES."""
 
     def __init__(self, folder: Path, dtype: str) -> None:
         self._folder = folder
@@ -225,7 +222,7 @@ class _Writer:
         self._files: list[BinaryIO] = []
 
     def __enter__(self) -> _Writer:
-        for name in self.NAMES:
+        for name in FILES:
             self._files.append(open(self._folder / name, "wb"))
         self._files[2].write(np.zeros(1, dtype=np.int64).tobytes())
         return self

@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
+from realm_cli.checkpoint_records import LedgerRecord
 from realm_cli.checkpoints import extract_step
 from realm_cli.errors import UsageError
 from realm_cli.ledger import METRICS, Ledger
-from realm_cli.records import LedgerRecord
 from realm_cli.terminal import Context, emit, facts, human_bytes, json_option, pass_context_realm, table
 
 hero_option = click.option("--hero", metavar="ID", help="Another hero than the active one.")

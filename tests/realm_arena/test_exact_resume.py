@@ -6,6 +6,7 @@ import random
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ QUESTS = 8
 ROWS = 240
 
 
-def sums(count: int, seed: int) -> list[dict[str, object]]:
+def sums(count: int, seed: int) -> list[dict[str, Any]]:
     """Chat rows of different lengths, so that packing has something to do."""
     rng = random.Random(seed)
     rows = []

@@ -7,7 +7,7 @@ import pytest
 from msgspec import UNSET
 
 from realm_arena import rows
-from tests.realm_arena.conftest import conversation
+from realm_arena_chats import conversation
 
 USER = '{"role":"user","content":"x"}'
 

@@ -9,8 +9,8 @@ import pytest
 
 from realm_arena.rows import Message
 from realm_arena.templates import ChatTemplate, ConversationError
+from realm_arena_chats import SPECIAL, TEMPLATES, conversation
 from realm_cli.errors import FormatError
-from tests.realm_arena.conftest import SPECIAL, TEMPLATES, conversation
 
 NAMES = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}
 
