@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import statistics
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -15,8 +16,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
-QUIET_LOAD = 0.3
-"""One-minute load at the start above which the figures are marked: something else computes on this machine."""
+QUIET_CORES = 0.1
+"""Cores that others may use at the start; above it the figures are marked."""
 
 
 @dataclass(frozen=True)
@@ -53,17 +54,17 @@ class Report:
     data: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        load = os.getloadavg()[0]
+        busy = _busy_cores()
         self.data = {
             "benchmark": self.name, "what": self.what, "at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "machine": {"cpu": _cpu(), "cores": len(os.sched_getaffinity(0)), "load_before": round(load, 2)},
+            "machine": {"cpu": _cpu(), "cores": len(os.sched_getaffinity(0)), "busy_cores_before": busy},
             "versions": {}, "settings": {}, "measured": {}, "ratios": {}, "spread": {}, "rounds": {}, "targets": {},
             "reached": {},
         }  # fmt: skip
         print(f"{self.name}: {self.what}")
-        self.line("machine", f"{_cpu()}, {len(os.sched_getaffinity(0))} cores, load {load:.2f} before")
-        if load > QUIET_LOAD:
-            self.line("warning", "the machine is not idle, so times and ratios say little")
+        self.line("machine", f"{_cpu()}, {len(os.sched_getaffinity(0))} cores, {busy:.2f} of them busy before")
+        if busy > QUIET_CORES:
+            self.line("warning", "other processes compute on this machine, so times and ratios say little")
 
     def line(self, label: str, text: str) -> None:
         """Print one labelled line."""
@@ -122,6 +123,20 @@ def _spread(values: Sequence[float]) -> tuple[float, float, float]:
 def _cpu() -> str:
     facts = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     return next((fact.partition(":")[2].strip() for fact in facts if fact.startswith("model name")), "unknown CPU")
+
+
+def _busy_cores(seconds: float = 1.0) -> float:
+    """How many cores others keep busy just now; the load average would still remember the benchmark before."""
+    before, begun = _idle_seconds(), time.monotonic()
+    time.sleep(seconds)
+    idle = (_idle_seconds() - before) / (time.monotonic() - begun)
+    return round(max(0.0, (os.cpu_count() or 1) - idle), 2)
+
+
+def _idle_seconds() -> float:
+    """Of all cores together since the boot; waiting for the disk is idle, too."""
+    fields = Path("/proc/stat").read_text(encoding="utf-8").splitlines()[0].split()
+    return (int(fields[4]) + int(fields[5])) / os.sysconf("SC_CLK_TCK")
 
 
 def our_versions(*packages: str) -> dict[str, str]:

@@ -130,12 +130,16 @@ def compare(match: Match, rounds: int, steps: int, count: int) -> None:
     contenders, facts = start(fresh_folder(file), match, count, report)
     report.settings(rounds=rounds, steps_per_turn=steps, warmup_steps=WARMUP)
     speeds: dict[str, list[float]] = {name: [] for name in contenders}
+    per_step: dict[str, float] = {}
     names = list(contenders)
     for number in range(rounds):
         # The order changes from round to round, so that no one always follows the same other.
         for name in random.Random(number).sample(names, len(names)):
             answer = contenders[name].ask(steps=steps)
             speeds[name].append(answer["trained"] / answer["seconds"])
+            per_step[name] = round(answer["trained"] / answer["steps"], 1)
+    per_step.pop("matmul")
+    report.settings(trained_tokens_per_step=per_step)
     for contender in contenders.values():
         contender.close()
     tell(report, match, speeds, facts)

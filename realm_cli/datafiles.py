@@ -16,7 +16,7 @@ from realm_cli.errors import FormatError
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 PARTIAL_SUFFIXES = (".part", ".partial", ".tmp", ".temp", ".filepart", ".crdownload", ".download", ".swp")
-LINE_LIMIT = 16 * 1024 * 1024
+LINE_LIMIT = 4 * 1024 * 1024
 """Bytes that one row may have; a longer line is a file without line ends, not a sample."""
 CHUNK = 1 << 20
 ZST_STEP = 1024

@@ -43,7 +43,7 @@ def realm_skills() -> list[Part]:
 
 @hookspec
 def realm_inspectors() -> list[Part]:
-    """Checks on a quest file before it is queued: the object is a `realm_cli.intake.Inspector`, called for its depth."""
+    """Checks on a quest file before it is queued: the object is a `realm_cli.inspection.Inspector`, called for its depth."""
     raise AssertionError("a specification is never called")
 
 

@@ -11,6 +11,8 @@ from realm_cli import yamlfile
 from realm_cli.config import HeroConfig, RealmConfig
 from realm_cli.errors import NotFoundError, UsageError, nearest
 
+RESERVED = ("base", "current_model")
+"""Names in `models/` that no hero can have."""
 PRIORITIES = ("high", "normal", "low")
 FLAGS = ("pause", "stop", "skip", "save")
 HERO_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -86,8 +88,10 @@ class Realm:
 
     def hero_file(self, hero: str) -> Path:
         """Where a hero's configuration lies; an id that could leave the folder is refused."""
-        if not HERO_ID.fullmatch(hero):
-            raise UsageError(f"'{hero}' cannot be a hero's id", "use lower-case letters, digits, - and _")
+        if not HERO_ID.fullmatch(hero) or hero in RESERVED:
+            raise UsageError(
+                f"'{hero}' cannot be a hero's id", f"use lower-case letters, digits, - and _; not {', '.join(RESERVED)}"
+            )
         return self.heroes / f"{hero}.yaml"
 
     def hero_ids(self) -> list[str]:

@@ -117,7 +117,9 @@ def _template(path: Path) -> str:
             trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
         )
         environment.globals["strftime_now"] = datetime.now(timezone.utc).strftime
-        rendered = environment.from_string(text).render(
+        # Marks of the assistant's text, which plain Jinja does not know; they print nothing.
+        plain = re.sub(r"{%-?\s*(?:end)?generation\s*-?%}", "", text)
+        rendered = environment.from_string(plain).render(
             messages=turns, add_generation_prompt=False, bos_token="", eos_token=""
         )
     except FileNotFoundError:

@@ -147,8 +147,16 @@ def locked(path: Path, *, wait: bool = True, owner: str = "another process") -> 
 
 
 def append_line(path: Path, data: dict[str, Any], *, durable: bool = False) -> None:
-    """Append one JSON line. A line that an earlier writer left torn is closed first, so that it spoils only itself."""
-    line = msgspec.json.encode(data) + b"\n"
+    """Append one JSON line."""
+    append_lines(path, [msgspec.json.encode(data)], durable=durable)
+
+
+def append_lines(path: Path, lines: list[bytes], *, durable: bool = False) -> None:
+    """Append encoded JSON lines, all or none.
+
+    A line that an earlier writer left torn is closed first, so that it spoils only itself.
+    """
+    line = b"\n".join(lines) + b"\n"
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:

@@ -67,8 +67,6 @@ class Battle:
             except BaseException as error:
                 self.reporter.change(state="failed", reason=f"{type(error).__name__}: {error}"[:500])
                 raise
-            finally:
-                self.reporter.metrics.close()
 
     def _prepare(self, hero: Hero, before: TrainingStatus | None) -> None:
         """Load the newest good checkpoint, or step 0, and put right what a kill left."""

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from realm_arena import rows
 from realm_arena.rows import Row
 from realm_cli import datafiles, store
+from realm_cli.errors import StorageError
 from realm_cli.inspection import Subject
 from realm_cli.realm import Realm
 
@@ -43,7 +44,10 @@ def write(subject: Subject) -> None:
     """Keep the fingerprints of a quest."""
     prints = array("Q", (of_row(row) for _, row in read(subject.path)))
     folder = _folder(subject.realm)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError("make", folder, error) from error
     content = np.unique(np.frombuffer(prints, dtype=np.uint64)).tobytes()
     store.write_atomic(folder / f"{subject.quest}{SUFFIX}", content)
 

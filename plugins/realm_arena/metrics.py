@@ -6,12 +6,11 @@ After a resume the steps since the checkpoint are written again; for every step 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import msgspec
 
 from realm_cli import store
-from realm_cli.errors import StorageError
 from realm_cli.realm import Realm
 
 THIN_AT = 60_000
@@ -27,13 +26,12 @@ def path_of(realm: Realm, hero: str) -> Path:
 
 
 class MetricsWriter:
-    """Keeps the file open; rows reach the disk at `flush`."""
+    """Notes rows; they reach the disk at `flush`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.rows: list[bytes] = []
-        self.written = sum(1 for _ in store.read_lines(path)) if path.exists() else 0
-        self._file: BinaryIO | None = None
+        self.written = sum(1 for _ in store.read_lines(path))
 
     def add(self, row: dict[str, Any]) -> None:
         """Note one step."""
@@ -43,28 +41,13 @@ class MetricsWriter:
         """Write what was noted; `StorageError` leaves it noted."""
         if not self.rows:
             return
-        try:
-            if self._file is None:
-                self._file = open(self.path, "ab", buffering=0)  # noqa: SIM115 - kept open for the battle's life
-            self._file.write(b"\n".join(self.rows) + b"\n")
-        except OSError as error:
-            raise StorageError("append to", self.path, error) from error
+        store.append_lines(self.path, self.rows)
         self.written += len(self.rows)
         self.rows = []
         if self.written > THIN_AT:
-            self._thin()
-
-    def _thin(self) -> None:
-        self.close()
-        rows = thin(read(self.path))
-        store.write_atomic(self.path, b"".join(msgspec.json.encode(row) + b"\n" for row in rows))
-        self.written = len(rows)
-
-    def close(self) -> None:
-        """Let go of the file."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+            rows = thin(read(self.path))
+            store.write_atomic(self.path, b"".join(msgspec.json.encode(row) + b"\n" for row in rows))
+            self.written = len(rows)
 
 
 def read(path: Path) -> list[dict[str, Any]]:

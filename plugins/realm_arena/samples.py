@@ -18,7 +18,7 @@ from realm_cli import datafiles
 from realm_cli.inspection import KEPT_PER_CHECK
 
 CHUNK_ROWS = 1000
-CHUNK_BYTES = 2 << 20
+CHUNK_BYTES = 512 << 10
 """A chunk ends here as well, so that long rows do not fill the memory."""
 
 

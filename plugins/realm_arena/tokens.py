@@ -237,7 +237,7 @@ class _Writer:
             return
         ends = self._end + np.cumsum([len(sample.ids) for sample in samples], dtype=np.int64)
         self._end = int(ends[-1])
-        arrays = (
+        arrays: tuple[NDArray[Any], ...] = (
             np.concatenate([sample.ids for sample in samples]).astype(self._dtype),
             np.concatenate([sample.trained for sample in samples]).astype(np.uint8),
             ends,

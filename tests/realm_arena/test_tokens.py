@@ -217,6 +217,34 @@ def test_a_large_vocabulary_gets_wider_ids(realm: Realm, tmp_path: Path) -> None
     assert view.sample(0)[0].dtype == np.uint32
 
 
+REFUSED = """
+import resource, sys
+from pathlib import Path
+from realm_arena import tokens
+from realm_arena.encoding import HeroTokenizer
+from realm_cli import heroes
+from realm_cli.errors import StorageError
+from realm_cli.realm import Realm
+
+realm = Realm(sys.argv[1])
+tokenizer = HeroTokenizer.load(heroes.base_path(realm, "dio-mini"))
+resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+try:
+    tokens.open_or_build(realm, tokenizer, Path(sys.argv[2]), "0" * 64, 512)
+except StorageError as error:
+    print(error.message)
+"""
+
+
+def test_a_disk_that_takes_no_more_leaves_nothing_behind(realm: Realm, tmp_path: Path) -> None:
+    heroes.base_path(realm, "dio-mini")
+    path = write_rows(tmp_path / "q.jsonl", rows(500))
+    line = [sys.executable, "-c", REFUSED, str(realm.root), str(path)]
+    said = subprocess.run(line, capture_output=True, text=True, check=True).stdout
+    assert said.startswith(f"cannot write tokens to {realm.tokens}")
+    assert list(realm.tokens.iterdir()) == []
+
+
 MEASURED = """
 import resource, sys
 from pathlib import Path
