@@ -13,16 +13,13 @@ from realm_cli.config import HeroConfig
 from realm_cli.errors import FormatError, NotFoundError, RefusedError, StorageError, UsageError
 from realm_cli.hub import HUB_ID
 from realm_cli.modelfolder import ModelFolder
-from realm_cli.realm import Realm
+from realm_cli.realm import RESERVED, Realm
 
 LONGEST = 2048
 """Default `max_length`: memory grows with it, and quests are short."""
 
 SMALL = 100_000_000
 """Parameters under which a model is trained in full precision and without checkpointing: memory is no concern."""
-
-_TAKEN = ("base", "current_model")
-"""Names in `models/` that are no hero's folder."""
 
 
 def derive_id(name: str) -> str:
@@ -37,7 +34,7 @@ def recruit(realm: Realm, name: str, hero: str | None = None, template: Path | N
     """Write `configs/heroes/<id>.yaml` for a model folder or Hub id; (id, configuration)."""
     hero = hero or derive_id(name)
     path = realm.hero_file(hero)
-    if hero in _TAKEN:
+    if hero in RESERVED:
         raise UsageError(
             f"'{hero}' cannot be a hero's id: models/{hero} has another meaning", "give another: --id NAME"
         )

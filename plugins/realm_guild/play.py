@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import signal
 import subprocess
 import sys
@@ -126,15 +127,31 @@ def _picture(seen: TrainingStatus) -> RenderableType:
     from rich.progress_bar import ProgressBar
     from rich.text import Text
 
-    attack = f"ATK {1 / seen.smoothed_loss:.2f} (loss {seen.smoothed_loss:.4f})" if seen.smoothed_loss else "ATK -"
+    powers = f"{_power('ATK', 'loss', seen.smoothed_loss)}   {_power('DEF', 'val loss', seen.val_loss)}"
+    doing = f"quest    {seen.quest_name}" if seen.state == "training" else _line(seen)
+    left = f"left     quest {human_seconds(seen.eta_s)}, board {human_seconds(seen.board_eta_s)}"
     parts: list[RenderableType] = [
-        Text(f"level {seen.step // 1000}  XP {seen.step:,}  {attack}", style="bold"),
-        Text(_line(seen), overflow="ellipsis", no_wrap=True),
+        Text(f"level {seen.step // 1000}   XP {seen.step:,}   {powers}", style="bold"),
+        Text(""),
+        Text(doing, overflow="ellipsis", no_wrap=True),
         ProgressBar(total=max(1, seen.samples_total), completed=seen.samples_done),
+        Text(f"{left}   {seen.tokens_per_s or 0:,.0f} trained tokens/s"),
     ]
     if seen.sample is not None:
-        parts += [Text(""), Text(f"lesson   {seen.sample.prompt}"), Text(f"answer   {seen.sample.golden}")]
+        parts += [Text(""), Text(f"lesson   {_plain_text(seen.sample.prompt)}")]
+        parts += [Text(f"answer   {_plain_text(seen.sample.golden)}", style="green")]
     return Panel(Group(*parts), title=f"⚔ {seen.hero}", subtitle="Ctrl-C saves and stops", width=80)
+
+
+def _power(name: str, what: str, loss: float | None) -> str:
+    """A game number with its real meaning beside it: 1/loss and the loss."""
+    return f"{name} {1 / loss:.2f} ({what} {loss:.4f})" if loss else f"{name} - ({what} unknown)"
+
+
+def _plain_text(text: str) -> str:
+    """A lesson without the template's marks, in one short line."""
+    words = re.sub(r"<\|[a-z_]+\|>", " ", text).split()
+    return " ".join(words)[:68]
 
 
 def _summary(realm: Realm) -> None:
