@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from realm_arena import spinning
 from realm_cli import intake
 from realm_cli.checkpoint_records import LedgerRecord
 from realm_cli.errors import UsageError
@@ -35,6 +36,7 @@ class TrainerEngine:
 
     def run_job(self, files: Sequence[str | Path], *, priority: str = "high") -> JobResult:
         """Queue `files`, train until the board is empty, and return what became of them."""
+        spinning.settle()
         from realm_arena.battle import Battle
 
         if not files:

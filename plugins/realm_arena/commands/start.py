@@ -9,6 +9,7 @@ import time
 
 import click
 
+from realm_arena import spinning
 from realm_cli.realm import Realm
 from realm_cli.terminal import Context, emit, json_option, pass_context_realm, quiet_option
 
@@ -39,6 +40,7 @@ def start_command(ctx: Context, until_empty: bool, quiet: bool) -> None:
     """Train what is on the board, quest after quest, until stopped (Ctrl-C saves and stops)."""
     realm, manager = ctx.realm, ctx.manager
     log_to_file(realm, quiet)
+    spinning.settle()
     from realm_arena.battle import Battle
 
     Battle(realm, manager, until_empty=until_empty).run()
@@ -50,6 +52,7 @@ def start_command(ctx: Context, until_empty: bool, quiet: bool) -> None:
 @pass_context_realm
 def check_command(ctx: Context, quest: str | None, as_json: bool) -> None:
     """Preflight for QUEST (default: the next one): memory, first batch, trained share, disk, time."""
+    spinning.settle()
     from realm_arena import preflight
 
     report = preflight.check(ctx.realm, quest)
