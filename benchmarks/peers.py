@@ -25,7 +25,16 @@ def python() -> Path:
     print(f"making the peers' environment in {FOLDER} (once)", flush=True)
     shutil.rmtree(FOLDER, ignore_errors=True)
     subprocess.run([sys.executable, "-m", "venv", FOLDER], check=True)
-    pip = [interpreter, "-I", "-m", "pip", "install", "--quiet", "--quiet", "--disable-pip-version-check"]
+    pip: list[str | Path] = [
+        interpreter,
+        "-I",
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--quiet",
+        "--disable-pip-version-check",
+    ]
     subprocess.run([*pip, "--requirement", WANTED], check=True)
     STAMP.write_text(state, encoding="utf-8")
     return interpreter

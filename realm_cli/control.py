@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
 from realm_cli import store
 from realm_cli.errors import FormatError
+from realm_cli.process import user_name
 from realm_cli.realm import Realm
 from realm_cli.records import FlagRecord, now
 
@@ -24,30 +25,28 @@ def is_up(realm: Realm, flag: str) -> bool:
 
 def raise_flag(realm: Realm, flag: str, reason: str = "", *, release: bool = False) -> FlagRecord:
     """Raise a flag and return what was written."""
-    record = FlagRecord(who=getpass.getuser(), when=now(), reason=reason, release=release)
-    realm.control.mkdir(parents=True, exist_ok=True)
+    record = FlagRecord(who=user_name(), when=now(), reason=reason, release=release)
+    store.make_folders([realm.control])
     store.write_record(path_of(realm, flag), record)
     return record
 
 
 def read(realm: Realm, flag: str) -> FlagRecord | None:
-    """The raised flag, None when it is down. An empty file counts; one with unreadable text counts, its text as reason."""
+    """The raised flag, None when it is down. What a person wrote counts too: nothing, some text, a few keys of JSON."""
     path = path_of(realm, flag)
     try:
         content = store.read_bytes(path)
         touched = datetime.fromtimestamp(path.stat().st_mtime, timezone.utc).isoformat(timespec="milliseconds")
     except FileNotFoundError:
         return None
-    try:
-        return FlagRecord.from_dict(store.parse_json(content, str(path)), str(path))
-    except FormatError:
-        return FlagRecord(when=touched, reason=content.decode("utf-8", "replace").strip()[:200])
+    with suppress(FormatError):
+        data = store.parse_json(content, str(path))
+        if isinstance(data, dict):
+            keys = {"kind": FlagRecord.kind, "version": FlagRecord.version, "when": touched, **data}
+            return FlagRecord.from_dict(keys, str(path))
+    return FlagRecord(when=touched, reason=content.decode("utf-8", "replace").strip()[:200])
 
 
 def lower(realm: Realm, flag: str) -> bool:
     """Take a flag down; False when it was not up."""
-    try:
-        path_of(realm, flag).unlink()
-    except FileNotFoundError:
-        return False
-    return True
+    return store.delete(path_of(realm, flag))

@@ -61,6 +61,10 @@ class FormatError(RealmError):
         self.problem = problem
 
 
+class NewerFormatError(FormatError):
+    """A file that is whole, but written by a newer Realm: to be refused, never set aside."""
+
+
 class StorageError(RealmError):
     """The disk refused a read or a write (full, read-only, no permission, I/O error)."""
 

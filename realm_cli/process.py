@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import socket
 from functools import cache
@@ -24,6 +25,14 @@ def _started(pid: int) -> str | None:
         return None
     fields = stat.rpartition(")")[2].split()
     return None if fields[0] in "ZX" else f"{_boot_id()}:{fields[19]}"
+
+
+def user_name() -> str:
+    """Who runs this process; the number of a user whom the system does not know (a container, say)."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 def this_process() -> ProcessMark:

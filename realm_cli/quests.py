@@ -124,16 +124,7 @@ class Board:
 
     def _read(self, quest_id: str) -> QuestRecord | None:
         """The record as it is on disk; a damaged one is set aside, reported, and counts as missing."""
-        path = self.record_path(quest_id)
-        try:
-            return store.read_record(path, QuestRecord)
-        except FileNotFoundError:
-            return None
-        except FormatError as error:
-            if "newer Realm" in error.problem:
-                raise
-            store.quarantine(path, error.problem)
-            return None
+        return store.read_or_set_aside(self.record_path(quest_id), QuestRecord)
 
     def _rebuilt(self, quest_id: str) -> QuestRecord | None:
         """A lost record made again from its data file and the journal; None when there is no data file either."""
@@ -142,10 +133,16 @@ class Board:
             return None
         ends = [line for line in store.read_lines(self.realm.journal) if line.get("quest") == quest_id]
         ended = ends[-1] if ends and file.state in ("failed", "recently_completed") else {}
+        try:
+            sha256 = datafiles.content_hash(file.path)
+            samples = sum(1 for _, line in datafiles.read_rows(file.path) if line.strip())
+        except FormatError:  # a rejected file; its bytes name it, as at its acceptance
+            sha256, samples = store.sha256_file(file.path), 0
+        except FileNotFoundError:  # it was moved this moment; it needs another look
+            return self._read(quest_id)
         record = QuestRecord(
-            id=file.id, name=file.name, number=file.number, sha256=datafiles.content_hash(file.path),
-            size=file.path.stat().st_size, priority=file.state if file.state in PRIORITIES else "normal",
-            samples=sum(1 for _, line in datafiles.read_rows(file.path) if line.strip()),
+            id=file.id, name=file.name, number=file.number, sha256=sha256, size=file.path.stat().st_size,
+            priority=file.state if file.state in PRIORITIES else "normal", samples=samples,
             source="rebuilt from the data file", added_at=now(), attempts=len(ends),
             outcome=ended.get("outcome", ""), reason=ended.get("reason", ""), ended_at=ended.get("time", ""),
             ended_step=ended.get("step", -1),

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
-from realm_cli.errors import FormatError
+from realm_cli.errors import FormatError, NewerFormatError
 
 R = TypeVar("R", bound="Record")
 Migration = Callable[[dict[str, Any]], dict[str, Any]]
@@ -27,6 +27,14 @@ def now() -> str:
 def seconds_since(moment: str) -> float:
     """Seconds from an ISO 8601 `moment` until now."""
     return (datetime.now(timezone.utc) - datetime.fromisoformat(moment)).total_seconds()
+
+
+def is_moment(text: str) -> bool:
+    """Whether `text` is a time as `now` writes it: ISO 8601 with a zone."""
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,8 +59,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         if data.get("kind") != cls.kind:
             raise FormatError(where, f"expected kind '{cls.kind}', found {data.get('kind')!r}")
         data = _migrate(cls, data, where)
-        fields = set(cls.__struct_fields__)
-        unknown = {key: value for key, value in data.items() if key not in fields and key not in ("kind", "version")}
+        fields = {"kind", "version", *cls.__struct_fields__} - {"unknown"}
+        unknown = {key: value for key, value in data.items() if key not in fields}
         try:
             return msgspec.convert({**data, "unknown": unknown}, cls)
         except msgspec.ValidationError as error:
@@ -61,10 +69,10 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
 def _migrate(cls: type[Record], data: dict[str, Any], where: str) -> dict[str, Any]:
     found = data.get("version")
-    if not isinstance(found, int):
+    if type(found) is not int:
         raise FormatError(where, f"version is {found!r}, not a number")
     if found > cls.version:
-        raise FormatError(
+        raise NewerFormatError(
             where,
             f"written by a newer Realm ({cls.kind} version {found}; this one reads up to {cls.version})",
             "update Realm on this machine",

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from realm_cli import store
-from realm_cli.errors import FormatError
 from realm_cli.process import is_running
 from realm_cli.realm import Realm
-from realm_cli.records import ProcessMark, TrainingStatus
+from realm_cli.records import ProcessMark, TrainingStatus, is_moment
 
 
 def read(realm: Realm) -> TrainingStatus | None:
     """The last status any battle wrote; None before the first. A damaged file is set aside and reported."""
-    try:
-        return store.read_record(realm.training_status, TrainingStatus)
-    except FileNotFoundError:
+    found = store.read_or_set_aside(realm.training_status, TrainingStatus)
+    if found is not None and not is_moment(found.heartbeat):
+        store.quarantine(realm.training_status, f"the heartbeat is {found.heartbeat!r}")
         return None
-    except FormatError as error:
-        if "newer Realm" in error.problem:
-            raise
-        store.quarantine(realm.training_status, error.problem)
-        return None
+    return found
 
 
 def write(realm: Realm, status: TrainingStatus) -> None:

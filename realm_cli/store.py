@@ -12,18 +12,21 @@ import hashlib
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
-from realm_cli.errors import FormatError, LockedError, StorageError
+from realm_cli.errors import FormatError, LockedError, NewerFormatError, StorageError
 from realm_cli.records import Record
 
 R = TypeVar("R", bound=Record)
 log = logging.getLogger("realm.store")
+
+DAMAGED = (ValueError, RecursionError)
+"""What decoding JSON may raise: bad syntax, bytes that are not UTF-8, nesting without end."""
 
 _counter = iter(range(1 << 62))
 
@@ -66,7 +69,8 @@ def write_atomic(path: Path, data: bytes, *, durable: bool = False) -> None:
     except OSError as error:
         raise StorageError("write", path, error) from error
     finally:
-        temp.unlink(missing_ok=True)
+        with suppress(OSError):  # the disk has refused already
+            temp.unlink(missing_ok=True)
 
 
 def to_json(data: Any) -> bytes:
@@ -83,7 +87,7 @@ def parse_json(data: bytes, where: str) -> Any:
     """Decoded JSON; raises `FormatError` that names `where`."""
     try:
         return msgspec.json.decode(data)
-    except msgspec.DecodeError as error:
+    except DAMAGED as error:
         raise FormatError(where, f"not valid JSON ({error})") from None
 
 
@@ -102,29 +106,42 @@ def read_record(path: Path, record_class: type[R]) -> R:
     return record_class.from_dict(parse_json(read_bytes(path), str(path)), str(path))
 
 
-def quarantine(path: Path, why: str) -> Path:
+def quarantine(path: Path, why: str) -> None:
     """Set a file that cannot be used aside as `*.corrupt-<time>` and say so loudly."""
-    aside = path.with_name(f"{path.name}.corrupt-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}")
-    os.replace(path, aside)
+    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+    aside = path.with_name(f"{path.name}.corrupt-{stamp}-{os.getpid()}-{next(_counter)}")
+    try:
+        os.rename(path, aside)
+    except FileNotFoundError:
+        return  # another reader was faster and has said so
+    except OSError as error:
+        log.error("%s is damaged (%s)", path, why)
+        raise StorageError("set aside", path, error) from error
     log.error("%s is damaged (%s); it was set aside as %s", path, why, aside.name)
-    return aside
 
 
-def read_or_rebuild(path: Path, record_class: type[R], rebuild: Callable[[], R]) -> R:
-    """The record in `path`; an absent one is rebuilt, a damaged one set aside, reported and rebuilt.
+def read_or_set_aside(path: Path, record_class: type[R]) -> R | None:
+    """The record in `path`; None when there is none, or a damaged one, which is set aside and reported.
 
     A record of a newer Realm is not damaged: its `FormatError` goes through.
     """
     try:
         return read_record(path, record_class)
     except FileNotFoundError:
-        pass
+        return None
+    except NewerFormatError:
+        raise
     except FormatError as error:
-        if "newer Realm" in error.problem:
-            raise
         quarantine(path, error.problem)
-    record = rebuild()
-    write_record(path, record, durable=True)
+        return None
+
+
+def read_or_rebuild(path: Path, record_class: type[R], rebuild: Callable[[], R]) -> R:
+    """The record in `path`; an absent one is rebuilt, a damaged one set aside, reported and rebuilt."""
+    record = read_or_set_aside(path, record_class)
+    if record is None:
+        record = rebuild()
+        write_record(path, record, durable=True)
     return record
 
 
@@ -197,17 +214,19 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
             continue
         try:
             data = msgspec.json.decode(line)
-        except msgspec.DecodeError as error:
+        except DAMAGED as error:
             log.warning("%s:%d: passed over a damaged line (%s)", path, number, error)
             continue
         if isinstance(data, dict):
             yield data
+        else:
+            log.warning("%s:%d: passed over a line that is no object", path, number)
 
 
 def move(source: Path, target: Path, *, durable: bool = True) -> bool:
     """Rename `source` to `target`, the whole transition of a state. False when `source` is gone (another took it).
 
-    The caller picks a `target` that cannot exist yet.
+    The caller picks a `target` that cannot exist yet, in a folder that does.
     """
     try:
         os.rename(source, target)
@@ -215,11 +234,35 @@ def move(source: Path, target: Path, *, durable: bool = True) -> bool:
             sync_folder(target.parent)
             if source.parent != target.parent:
                 sync_folder(source.parent)
-    except FileNotFoundError:
-        return False
+    except FileNotFoundError as error:
+        if target.parent.is_dir():
+            return False
+        raise StorageError("move", source, FileNotFoundError(error.errno, f"{target.parent} is missing")) from error
     except OSError as error:
         raise StorageError("move", source, error) from error
     return True
+
+
+def delete(path: Path, *, durable: bool = False) -> bool:
+    """Delete a file; False when there was none."""
+    try:
+        path.unlink()
+        if durable:
+            sync_folder(path.parent)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise StorageError("delete", path, error) from error
+    return True
+
+
+def make_folders(folders: Iterable[Path]) -> None:
+    """Make the folders that are missing: git and cleaning scripts drop empty ones."""
+    for folder in folders:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError("make", folder, error) from error
 
 
 def sha256_file(path: Path) -> str:
@@ -249,7 +292,7 @@ def read_tail(path: Path, size: int) -> list[dict[str, Any]]:
     for line in lines[1:] if length > size else lines:
         try:
             data = msgspec.json.decode(line)
-        except msgspec.DecodeError:
+        except DAMAGED:
             continue  # torn or empty: a reader of the whole file reports it
         if isinstance(data, dict):
             found.append(data)

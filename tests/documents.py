@@ -135,7 +135,7 @@ _MASKS = (
     (re.compile(r"\b[\d.]+ (?:B|kB|MB|GB|TB)\b"), "# bytes"),
     (re.compile(r"\b\d+[smhd](?: \d+[smhd])?\b"), "# time"),
     (re.compile(r"\d[\d,.]*(?:e[+-]?\d+)?"), "0"),
-    (re.compile(r"-{2,}"), "--"),
+    (re.compile(r"-{2,}|─{2,}|[━╸╺ ]*[━╸╺]+"), "--"),
     (re.compile(r"[ \t]+"), " "),
 )
 

@@ -79,7 +79,7 @@ def test_memory_that_runs_out_is_the_machines_failure_and_the_next_quest_goes_on
     pages = int(Path(f"/proc/{fighting.process.pid}/statm").read_text().split()[0])
     limit = pages * os.sysconf("SC_PAGE_SIZE") + 600_000_000
     resource.prlimit(fighting.process.pid, resource.RLIMIT_AS, (limit, limit))
-    big, small = add(realm, tmp_path / "big.jsonl", 30_000), add(realm, tmp_path / "small.jsonl", 40, 50_000)
+    big, small = add(realm, tmp_path / "big.jsonl", 8_000), add(realm, tmp_path / "small.jsonl", 40, 50_000)
     (realm.control / ".pause").unlink()
     assert fighting.wait() == 0, fighting.output()
     held = Board(realm).record(big)
