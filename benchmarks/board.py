@@ -70,8 +70,13 @@ def checked(answers: list[dict[str, Any]], wanted: set[str], what: str) -> None:
 
 
 def realm_in(folder: Path, name: str) -> Realm:
-    """A realm of its own for one measurement."""
-    realm, _ = found(folder / name)
+    """A realm of its own for one measurement.
+
+    It stays until all is measured: ext4 avoids what was deleted a moment ago, and looking for other inodes makes new
+    files several times dearer.
+    """
+    number = 1 + sum(1 for _ in folder.glob(f"{name}-*"))
+    realm, _ = found(folder / f"{name}-{number}")
     return realm
 
 
@@ -80,7 +85,6 @@ def limit_round(folder: Path, source: Path, count: int) -> dict[str, float]:
     with workers("board", realm.root, source, count) as started:
         add, _ = timed(started, "limit_add")
         claim, _ = timed(started, "limit_claim")
-    shutil.rmtree(realm.root)
     return {"add": add, "claim": claim}
 
 
@@ -99,7 +103,6 @@ def our_round(folder: Path, source: Path, count: int, work: str) -> dict[str, fl
         checked(answers, ids, "claim")
     if len(Board(realm).files("processing")) != count:
         raise SystemExit("claim: not every data file is in queue/processing")
-    shutil.rmtree(realm.root)
     return {work: add, "claim": claim}
 
 
@@ -187,8 +190,10 @@ def main() -> None:
     spooler = {"task-spooler": _spooler_version()} if shutil.which("tsp") else {}
     report.versions(**our_versions("msgspec"), **spooler, huey=_huey_version())
     report.settings(quests=given.quests, processes=PROCESSES, rounds=given.rounds, inspection="quick")
-    measure(report, fresh_folder("board"), given.quests, given.rounds)
+    folder = fresh_folder("board")
+    measure(report, folder, given.quests, given.rounds)
     report.write()
+    shutil.rmtree(folder)
 
 
 def _spooler_version() -> str:

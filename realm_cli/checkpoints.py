@@ -74,11 +74,12 @@ def open_checkpoint(path: Path) -> Checkpoint:
     except FileNotFoundError:
         raise FormatError(str(path), "incomplete: it has no manifest") from None
     for relative, facts in manifest.files.items():
-        file = path / relative
-        if not file.is_file():
-            raise FormatError(str(path), f"{relative} is missing")
-        if file.stat().st_size != facts.size:
-            raise FormatError(str(path), f"{relative} has {file.stat().st_size} bytes instead of {facts.size}")
+        try:
+            size = (path / relative).stat().st_size
+        except FileNotFoundError:
+            raise FormatError(str(path), f"{relative} is missing") from None
+        if size != facts.size:
+            raise FormatError(str(path), f"{relative} has {size} bytes instead of {facts.size}")
     return Checkpoint(path, extract_step(path.name), manifest)
 
 

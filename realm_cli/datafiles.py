@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import os
 import re
 import zlib
 from collections.abc import Iterator
@@ -54,6 +55,11 @@ def safe_name(name: str) -> str:
     while len(stem.encode()) > 120:
         stem = stem[:-1]
     return stem + suffix
+
+
+def printable(path: Path | str) -> str:
+    """A path as text that can be stored and shown, whatever bytes its name is made of."""
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 @contextmanager

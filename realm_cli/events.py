@@ -21,7 +21,9 @@ def emit(realm: Realm, manager: Manager, name: str, /, **facts: Any) -> EventRec
     journal.append_event(realm.events, event)
     for implementation in manager.hooks.hook.realm_event.get_hookimpls():
         try:
-            implementation.function(realm=realm, event=event)
+            # As with pluggy itself, a listener names only the arguments that it wants.
+            offered = {"realm": realm, "event": event}
+            implementation.function(**{name: offered[name] for name in implementation.argnames})
         except Exception:  # the edge of a listener
             log.exception("listener '%s' failed on event '%s'", implementation.plugin_name, name)
     return event

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from realm_cli import heroes, roster
+from realm_cli import heroes, roster, store
 from realm_cli.errors import StorageError
 from realm_cli.realm import Realm
 
@@ -32,5 +31,5 @@ def _copy(source: Path, target: Path) -> Path | None:
     if target.exists():
         return None
     target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, target)
+    store.write_atomic(target, source.read_bytes(), durable=True)
     return target

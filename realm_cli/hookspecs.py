@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from realm_cli.records import EventRecord
 
 GROUP = "realm"
+PART_HOOKS = ("realm_commands", "realm_records", "realm_skills", "realm_inspectors")
 
 hookspec = pluggy.HookspecMarker(GROUP)
 hookimpl = pluggy.HookimplMarker(GROUP)

@@ -6,11 +6,8 @@ leaves there is dealt with by the next intake: a file that was moved in is taken
 
 from __future__ import annotations
 
-import getpass
 import logging
-import os
 import shutil
-import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,18 +15,19 @@ from pathlib import Path
 
 import msgspec
 
-from realm_cli import datafiles, store
+from realm_cli import datafiles, inbox, store
 from realm_cli.config import Depth
-from realm_cli.errors import FormatError, RefusedError, StorageError, UsageError
+from realm_cli.errors import FormatError, RealmError, RefusedError, StorageError, UsageError
 from realm_cli.events import emit
 from realm_cli.inspection import DEPTHS, Inspector, Report, Subject
 from realm_cli.manager import Manager
-from realm_cli.process import is_running, mark_of
-from realm_cli.quests import Board, Incoming, parse_name
+from realm_cli.process import user_name
+from realm_cli.quests import Board, Incoming
 from realm_cli.realm import PRIORITIES, Realm
 from realm_cli.records import InspectionRecord, QuestRecord, now
 
 log = logging.getLogger("realm.intake")
+_told: set[Path] = set()
 BATCH = 100
 """Files that share one lock and one set of folder fsyncs."""
 
@@ -65,18 +63,29 @@ def inspect(realm: Realm, manager: Manager, path: Path, sha256: str, depth: Dept
     """
     report = Report(depth=depth)
     subject = Subject(realm=realm, hero=realm.config.hero, path=path, sha256=sha256, quest=quest)
-    inspectors: list[Inspector] = [
-        manager.load_part("realm_inspectors", name, "inspector") for name in manager.parts("realm_inspectors")
-    ]
+    inspectors: dict[str, Inspector] = {
+        name: manager.load_part("realm_inspectors", name, "inspector") for name in manager.parts("realm_inspectors")
+    }
     if not inspectors:
         raise RefusedError(
             "no inspector is installed, so no quest can be checked", "enable one: realm plugins enable arena"
         )
     for wanted in DEPTHS[: DEPTHS.index(depth) + 1]:
-        for inspector in inspectors:
-            if inspector.depth == wanted and not report.errors:
-                inspector.inspect(subject, report)
+        for name, inspector in inspectors.items():
+            if not report.errors and getattr(inspector, "depth", "quick") == wanted:
+                _run(name, inspector, subject, report)
     return report.record()
+
+
+def _run(name: str, inspector: Inspector, subject: Subject, report: Report) -> None:
+    """One inspector. One that breaks keeps the file from the queue, and stops neither the others nor a battle."""
+    try:
+        inspector.inspect(subject, report)
+    except (RealmError, OSError, MemoryError):
+        raise
+    except Exception as error:  # the edge of a plugin
+        log.exception("inspector '%s' failed on %s", name, subject.path.name)
+        report.error(name, f"the inspector itself failed ({type(error).__name__}: {error}); see `realm plugins list`")
 
 
 def add_files(
@@ -111,41 +120,46 @@ def add(
     """Copy files to the board. Every file gets an outcome; one bad file does not stop the others."""
     if priority not in PRIORITIES:
         raise UsageError(f"priority '{priority}' is not one of {', '.join(PRIORITIES)}")
-    outcomes = []
-    batch: list[_Waiting] = []
+    store.make_folders(realm.folders())
     board = Board(realm)
-    for path in paths:
-        outcome = Outcome(path)
-        outcomes.append(outcome)
-        if not datafiles.is_quest_name(path.name):
-            outcome.problem = f"not a quest file ({', '.join(datafiles.SUFFIXES)})"
-            outcome.hint = "name it *.jsonl, with one JSON row a line"
-            continue
-        copy = _copy_in(realm, path)
+    outcomes = [Outcome(path) for path in paths]
+    for start in range(0, len(outcomes), BATCH):
+        batch: list[_Waiting] = []
+        copies: list[Path] = []
         try:
-            waiting = _prepare(realm, manager, board, copy, outcome, priority, source or _origin(path), again, depth)
-        except BaseException:
-            copy.unlink(missing_ok=True)
-            raise
-        if waiting is None:
-            copy.unlink(missing_ok=True)
-            continue
-        batch.append(waiting)
-        if len(batch) == BATCH:
+            for outcome in outcomes[start : start + BATCH]:
+                copy = _copy_of(realm, outcome)
+                if copy is not None:
+                    copies.append(copy)
+                    origin = source or f"{user_name()}:{datafiles.printable(outcome.path.absolute())}"
+                    batch += _prepare(realm, manager, board, copy, outcome, priority, origin, again, depth)
             _accept(realm, manager, board, batch, again)
-            batch = []
-    _accept(realm, manager, board, batch, again)
+        finally:
+            for copy in copies:
+                with suppress(OSError):
+                    copy.unlink(missing_ok=True)
     return outcomes
 
 
-def _origin(path: Path) -> str:
-    return f"{getpass.getuser()}:{path.absolute()}"
+def _copy_of(realm: Realm, outcome: Outcome) -> Path | None:
+    """The given file as a copy in `.intake`; None, with the problem noted, when it cannot be read."""
+    if not datafiles.is_quest_name(outcome.path.name):
+        outcome.problem = f"not a quest file ({', '.join(datafiles.SUFFIXES)})"
+        outcome.hint = "name it *.jsonl, with one JSON row a line"
+        return None
+    try:
+        return _copy_in(realm, outcome.path)
+    except StorageError as error:
+        if error.path != outcome.path:
+            raise
+        outcome.problem, outcome.hint = error.message, error.hint
+        return None
 
 
 def _copy_in(realm: Realm, path: Path) -> Path:
-    target = _place(realm, "copy", path.name)
+    """Raises a `StorageError` whose path is the source's when that is what cannot be read."""
+    target = inbox.place(realm, "copy", path.name)
     try:
-        realm.intake.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
         store.sync_file(target)
     except OSError as error:
@@ -156,18 +170,11 @@ def _copy_in(realm: Realm, path: Path) -> Path:
     return target
 
 
-def _place(realm: Realm, how: str, name: str) -> Path:
-    """`<copy|move-PRIORITY>.<pid>.<start>.<serial>.<name>`: who brings the file; of a copy the source remains."""
-    started = mark_of(os.getpid()).started.replace(":", "-")
-    return realm.intake / f"{how}.{os.getpid()}.{started}.{time.monotonic_ns()}.{datafiles.safe_name(name)}"
-
-
 def _prepare(
     realm: Realm, manager: Manager, board: Board, path: Path, outcome: Outcome, priority: str, source: str,
     again: bool, depth: Depth | None,
-) -> _Waiting | None:  # fmt: skip
-    """Hash and inspect a file in `.intake`; None when it is a duplicate."""
-    name = path.name.split(".", 4)[4]
+) -> list[_Waiting]:  # fmt: skip
+    """Hash and inspect a file in `.intake`; nothing when it is a duplicate, which spares the inspection."""
     try:
         sha256 = datafiles.content_hash(path)
     except FormatError as error:
@@ -177,11 +184,11 @@ def _prepare(
         twin = board.duplicate_of(sha256)
         if twin is not None and not again:
             _refuse_duplicate(outcome, twin)
-            return None
+            return []
         report = inspect(realm, manager, path, sha256, depth or realm.config.board.inspection, sha256[:12])
     record = QuestRecord(
-        id="", number=0, name=name, sha256=sha256, size=path.stat().st_size, priority=priority, source=source,
-        added_at=now(), samples=report.samples, tokens=report.tokens, trained_tokens=report.trained_tokens,
+        id="", number=0, name=inbox.given_name(path), sha256=sha256, size=path.stat().st_size, priority=priority,
+        source=source, added_at=now(), samples=report.samples, tokens=report.tokens, trained_tokens=report.trained_tokens,
         skipped_samples=report.skipped_samples, skill=report.skill, level=report.level,
     )  # fmt: skip
     waiting = _Waiting(outcome, Incoming(path, record), report)
@@ -190,7 +197,7 @@ def _prepare(
         waiting.reason = rejection(report)
         ended = msgspec.structs.replace(record, outcome="failed", reason=waiting.reason, ended_at=now())
         waiting.incoming = Incoming(path, ended)
-    return waiting
+    return [waiting]
 
 
 def _unreadable(error: FormatError) -> InspectionRecord:
@@ -215,25 +222,26 @@ def _refuse_duplicate(outcome: Outcome, twin: QuestRecord) -> None:
 
 
 def _accept(realm: Realm, manager: Manager, board: Board, batch: list[_Waiting], again: bool) -> None:
-    """Bring inspected files to the board, each state in one go; twins within the batch are refused like others."""
+    """Bring inspected files to the board, each state in one go; a twin that came meanwhile is refused here."""
     for state in sorted({waiting.state for waiting in batch}):
-        chosen: list[_Waiting] = []
-        for waiting in batch:
-            if waiting.state == state:
-                twin = None if again else _twin_in(chosen, waiting)
+        with store.locked(realm.board_lock):
+            chosen: list[_Waiting] = []
+            for waiting in (waiting for waiting in batch if waiting.state == state):
+                twin = None if again else _twin(board, chosen, waiting)
                 if twin is None:
                     chosen.append(waiting)
                 else:
-                    _refuse_duplicate(waiting.outcome, twin.incoming.record)
-                    waiting.incoming.path.unlink(missing_ok=True)
-        records = board.accept([waiting.incoming for waiting in chosen], state)
+                    _refuse_duplicate(waiting.outcome, twin)
+            records = board.place([waiting.incoming for waiting in chosen], state)
         for waiting, record in zip(chosen, records, strict=True):
             _accepted(realm, manager, board, waiting, record)
 
 
-def _twin_in(chosen: list[_Waiting], waiting: _Waiting) -> _Waiting | None:
+def _twin(board: Board, chosen: list[_Waiting], waiting: _Waiting) -> QuestRecord | None:
+    """Another quest of the same content, on the board or among those that come with it."""
     sha256 = waiting.incoming.record.sha256
-    return next((other for other in chosen if other.incoming.record.sha256 == sha256), None)
+    beside = (other.incoming.record for other in chosen if other.incoming.record.sha256 == sha256)
+    return next(beside, None) or board.duplicate_of(sha256)
 
 
 def _accepted(realm: Realm, manager: Manager, board: Board, waiting: _Waiting, record: QuestRecord) -> None:
@@ -260,113 +268,113 @@ def take_inbox(realm: Realm, manager: Manager, *, settle: float | None = None) -
     Files that someone laid straight into a queue folder under a name of their own come in the same way.
     """
     seconds = realm.config.board.settle_seconds if settle is None else settle
+    store.make_folders(realm.folders())
+    board = Board(realm)
+    moved, copies = inbox.leftovers(realm)
+    for copy in copies:
+        _forget(board, copy)
     outcomes = []
-    for path, priority, source in [*_leftovers(realm), *_settled(realm, seconds), *_strays(realm, seconds)]:
-        brought = _bring_in(realm, path, priority)
-        if brought is None:
-            continue
-        try:
-            outcome = _take(realm, manager, path, brought, priority, source)
-        except BaseException:
-            # Nothing may stay in a folder that only a dead process's files are taken from.
-            if brought.exists() and brought != path:
-                store.move(brought, path if not path.exists() else _free_name(path))
-            raise
+    for found in [*moved, *inbox.settled(realm, seconds), *inbox.strays(realm, seconds)]:
+        outcome = _take_found(realm, manager, board, found)
         if outcome is not None:
-            path.unlink(missing_ok=True)
             outcomes.append(outcome)
     return outcomes
 
 
-def _bring_in(realm: Realm, path: Path, priority: str) -> Path | None:
-    """The inbox file in `.intake`: renamed, or copied where it is a link or on another disk. None when it vanished."""
-    if path.parent == realm.intake:
-        return path
-    target = _place(realm, f"move-{priority}", path.name)
+def _forget(board: Board, copy: Path) -> None:
+    """Drop what a killed adding left: its copy, and the record that it may have written already."""
     try:
-        if not path.is_symlink() and path.stat().st_dev == realm.intake.stat().st_dev:
-            return target if store.move(path, target) else None
-        return _copy_in(realm, path)
+        sha256 = datafiles.content_hash(copy)
+    except FormatError:
+        sha256 = store.sha256_file(copy)
     except FileNotFoundError:
+        return  # another intake was faster
+    store.delete(copy)
+    board.forget_orphans(sha256)
+
+
+def _take_found(realm: Realm, manager: Manager, board: Board, found: inbox.Found) -> Outcome | None:
+    """Take one file in; None when it vanished, grows or cannot be read. What is not accepted goes back."""
+    copied = _needs_copy(realm, found.path)
+    before = _look_of(found.path)
+    brought = _bring_in(realm, found, copied)
+    if brought is None:
+        return None
+    try:
+        outcome = Outcome(found.path)
+        watched = found.path if copied else brought
+        batch = _prepare(realm, manager, board, brought, outcome, found.priority, found.source, False, None)
+        if _look_of(watched) != before:
+            log.warning("%s still grows; it waits in the inbox", found.path)
+            return None
+        _accept(realm, manager, board, batch, False)
+        if outcome.record is None:
+            _accept(realm, manager, board, [_rejected_twin(brought, outcome, found)], True)
+        if copied and _look_of(watched) == before:
+            store.delete(found.path)
+        return outcome
+    except PermissionError as error:
+        _stays(found, str(error.strerror))
+        return None
+    finally:
+        if brought.exists():
+            _give_back(brought, found.path, copied)
+
+
+def _bring_in(realm: Realm, found: inbox.Found, copied: bool) -> Path | None:
+    """The file in `.intake`; None when another taker was faster, or it cannot be read."""
+    if not copied:
+        target = inbox.place(realm, f"move-{found.priority}", found.name)
+        return target if store.move(found.path, target) else None
+    try:
+        return _copy_in(realm, found.path)
+    except StorageError as error:
+        if error.path != found.path:
+            raise
+        _stays(found, error.message)
         return None
 
 
-def _take(realm: Realm, manager: Manager, path: Path, brought: Path, priority: str, source: str) -> Outcome | None:
-    """Inspect and accept one file of the inbox; None when it still grows and went back."""
-    board, outcome, before = Board(realm), Outcome(path), brought.stat()
-    waiting = _prepare(realm, manager, board, brought, outcome, priority, source, False, None)
-    after = brought.stat()
-    if (after.st_mtime_ns, after.st_size) != (before.st_mtime_ns, before.st_size):
-        store.move(brought, path if not path.exists() else _free_name(path))
-        log.warning("%s still grows; it waits in the inbox", path.name)
-        return None
-    if waiting is None:
-        waiting = _rejected_twin(brought, outcome, priority, source)
-    _accept(realm, manager, board, [waiting], True)
-    return outcome
+def _stays(found: inbox.Found, why: str) -> None:
+    """One file that this user cannot read keeps no other from being taken; it is said once a process."""
+    if found.path not in _told:
+        _told.add(found.path)
+        log.warning("%s stays where it is: %s", found.path, why)
 
 
-def _rejected_twin(path: Path, outcome: Outcome, priority: str, source: str) -> _Waiting:
+def _give_back(brought: Path, origin: Path, copied: bool) -> None:
+    """Nothing may stay in a folder that only a dead process's files are taken from."""
+    if copied:
+        store.delete(brought)
+    elif not store.move(brought, _free_name(origin)):
+        log.error("%s could not be returned", brought)
+
+
+def _needs_copy(realm: Realm, path: Path) -> bool:
+    """Whether a rename would not bring the content: a link, or a file on another disk."""
+    with suppress(FileNotFoundError):
+        return path.is_symlink() or path.stat().st_dev != realm.intake.stat().st_dev
+    return False
+
+
+def _look_of(path: Path) -> tuple[int, int] | None:
+    """What changes when a file is written or replaced."""
+    with suppress(FileNotFoundError):
+        facts = path.stat()
+        return facts.st_mtime_ns, facts.st_size
+    return None
+
+
+def _rejected_twin(path: Path, outcome: Outcome, found: inbox.Found) -> _Waiting:
     """A duplicate from the inbox has no command to refuse it: it is filed under failed, with the reason."""
     reason = f"duplicate: {outcome.problem}"
     report = Report(depth="quick")
     report.error("duplicate", outcome.problem)
     record = QuestRecord(
-        id="", number=0, name=path.name.split(".", 4)[4], sha256=datafiles.content_hash(path),
-        size=path.stat().st_size, priority=priority, source=source, added_at=now(), outcome="failed", reason=reason,
-        ended_at=now(),
+        id="", number=0, name=inbox.given_name(path), sha256=datafiles.content_hash(path), size=path.stat().st_size,
+        priority=found.priority, source=found.source, added_at=now(), outcome="failed", reason=reason, ended_at=now(),
     )  # fmt: skip
     return _Waiting(outcome, Incoming(path, record), report.record(), reason, "failed")
-
-
-def _settled(realm: Realm, seconds: float) -> list[tuple[Path, str, str]]:
-    """Complete files of the inbox, oldest first. ctime moves with every write and rename and cannot be set back."""
-    found = []
-    for folder, subfolders, names in os.walk(realm.inbox):
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        for name in names:
-            path = Path(folder) / name
-            if datafiles.is_quest_name(name) and _is_settled(path, seconds):
-                top = path.relative_to(realm.inbox).parts[0]
-                priority = top if top in ("high", "low") else "normal"
-                found.append((path, priority, f"inbox/{path.relative_to(realm.inbox)}"))
-    return sorted(found, key=lambda item: (_changed(item[0]), item[0]))
-
-
-def _strays(realm: Realm, seconds: float) -> list[tuple[Path, str, str]]:
-    """Quest files in queue folders that no command put there."""
-    return [
-        (path, priority, f"queue/{priority}/{path.name}")
-        for priority in PRIORITIES
-        for path in sorted((realm.queue / priority).glob("*.jsonl*"))
-        if parse_name(path) is None and datafiles.is_quest_name(path.name) and _is_settled(path, seconds)
-    ]
-
-
-def _changed(path: Path) -> float:
-    try:
-        return path.stat().st_ctime
-    except FileNotFoundError:
-        return 0.0
-
-
-def _is_settled(path: Path, seconds: float) -> bool:
-    return path.is_file() and time.time() - _changed(path) >= seconds
-
-
-def _leftovers(realm: Realm) -> list[tuple[Path, str, str]]:
-    """What a killed intake left: moved-in files are taken again, copies (their source remains) are dropped."""
-    found = []
-    for path in sorted(realm.intake.glob("*.*.*.*.*")):
-        how, pid, started, _ = path.name.split(".", 4)[:4]
-        mark = msgspec.structs.replace(mark_of(os.getpid()), pid=int(pid), started=started.replace("-", ":"))
-        if is_running(mark):
-            continue
-        if how == "copy":
-            path.unlink(missing_ok=True)
-        else:
-            found.append((path, how.removeprefix("move-"), "inbox (taken again after an interruption)"))
-    return found
 
 
 def _free_name(path: Path) -> Path:
@@ -381,4 +389,4 @@ def _free_name(path: Path) -> Path:
 
 def waiting_in_inbox(realm: Realm) -> int:
     """How many quest files lie in the inbox."""
-    return len(_settled(realm, 0.0))
+    return len(inbox.settled(realm, 0.0))

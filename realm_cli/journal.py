@@ -26,11 +26,15 @@ def read(path: Path) -> Iterator[JournalRecord]:
 
 
 def count_completed(path: Path, hero: str | None = None) -> int:
-    """How many quests ended as completed (of one hero, where given)."""
-    return sum(
-        1
-        for line in store.read_lines(path)
-        if line.get("outcome") == "completed" and line.get("entry") == QUEST_END and hero in (None, line.get("hero"))
+    """How many quests ended as completed (of one hero, where given); one that was trained again counts once."""
+    return len(
+        {
+            line.get("quest")
+            for line in store.read_lines(path)
+            if line.get("outcome") == "completed"
+            and line.get("entry") == QUEST_END
+            and hero in (None, line.get("hero"))
+        }
     )
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from realm_cli import checkpoints, store
 from realm_cli.checkpoint_records import LedgerRecord, Tombstone
@@ -61,21 +60,30 @@ class Ledger:
         """A damaged record made again from the copy in its checkpoint."""
         for folder in checkpoints.folders(self.realm, self.hero):
             if checkpoints.extract_step(folder.name) == step:
-                record = store.read_record(folder / checkpoints.LEDGER_MIRROR, LedgerRecord)
+                try:
+                    record = store.read_record(folder / checkpoints.LEDGER_MIRROR, LedgerRecord)
+                except FileNotFoundError:
+                    continue
                 store.write_record(self.folder / f"{step}.json", record, durable=True)
                 return record
         raise NotFoundError(self._missing(step))
 
     def list_all(self, limit: int | None = 20) -> list[LedgerRecord]:
-        """Records, newest first."""
-        return [self.get(step) for step in self.steps()[:limit]]
+        """Records, newest first. One that is deleted meanwhile, or damaged for good, is passed over."""
+        found: list[LedgerRecord] = []
+        for step in self.steps():
+            if len(found) == limit:
+                break
+            with suppress(NotFoundError):
+                found.append(self.get(step))
+        return found
 
     def get_latest(self) -> LedgerRecord:
         """The newest record."""
-        steps = self.steps()
-        if not steps:
+        newest = self.list_all(1)
+        if not newest:
             raise NotFoundError(f"{self.hero} has no checkpoint yet", "train one: realm battle start")
-        return self.get(steps[0])
+        return newest[0]
 
     def get_best(self, metric: str = "train_loss") -> LedgerRecord:
         """The record with the lowest `metric`; the newer one wins a tie."""
@@ -89,7 +97,7 @@ class Ledger:
 
     def lineage(self, step: int) -> list[dict[str, Any]]:
         """Which quests the checkpoint is made of, oldest first, each with its trained samples and steps."""
-        chain = self._ancestry(step)
+        chain = self.ancestry(step)
         quests: dict[str, dict[str, Any]] = {}
         for record in reversed(chain):
             for share in record.quests:
@@ -108,35 +116,38 @@ class Ledger:
                 entry["completed"] = share.completed
         return list(quests.values())
 
-    def _ancestry(self, step: int) -> list[LedgerRecord]:
+    def ancestry(self, step: int) -> list[LedgerRecord]:
         """The record and all its forebears, newest first; deleted ones too, as their records stay in the graves."""
         chain = [self.get(step)]
         while chain[-1].parent:
             parent = self._ever(chain[-1].parent)
-            if parent is None:
+            if parent is None or parent in chain:
                 break
             chain.append(parent)
         return chain
 
     def _ever(self, name: str) -> LedgerRecord | None:
         """A record by canonical name, whether its checkpoint still exists or not."""
-        step = checkpoints.extract_step(name)
-        for path in (self.folder / f"{step}.json", self._graves() / f"{name}.record.json"):
-            try:
-                record = store.read_record(path, LedgerRecord)
-            except FileNotFoundError:
-                continue
+        with suppress(NotFoundError):
+            record = self.get(checkpoints.extract_step(name))
             if record.canonical_name == name:
                 return record
+        with suppress(FileNotFoundError):
+            return store.read_record(self._graves() / f"{name}.record.json", LedgerRecord)
         return None
 
     def saw(self, quest: str) -> list[LedgerRecord]:
-        """The checkpoints between whose parent and themselves the quest (id or hash) was trained, newest first."""
-        return [
+        """The checkpoints between whose parent and themselves the quest (id or hash) was trained, newest first.
+
+        Deleted ones count too: `path_of` tells which are still there.
+        """
+        buried = [store.read_record(path, LedgerRecord) for path in self._graves().glob("*.record.json")]
+        saw = [
             record
-            for record in self.list_all(None)
+            for record in [*self.list_all(None), *buried]
             if any(quest in (share.id, share.sha256) for share in record.quests)
         ]
+        return sorted(saw, key=lambda record: (record.step, record.created_at), reverse=True)
 
     # -- for the writer --------------------------------------------------------------------------------------
 
@@ -144,8 +155,9 @@ class Ledger:
         """Write a new entry, durably. An older one of the same step (saved again after a rollback) is buried."""
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{entry.step}.json"
-        if path.exists() and self.get(entry.step).canonical_name != entry.canonical_name:
-            self.bury(entry.step, "superseded: the step was trained and saved again")
+        with suppress(NotFoundError):
+            if path.exists() and self.get(entry.step).canonical_name != entry.canonical_name:
+                self.bury(entry.step, "superseded: the step was trained and saved again")
         store.write_record(path, entry, durable=True)
 
     def bury(self, step: int, reason: str) -> Tombstone:
@@ -178,7 +190,7 @@ class Ledger:
         """The stable keys of a record for scripts, and all others beside them."""
         path = self.path_of(record)
         return {
-            **msgspec.to_builtins(record),
+            **record.to_dict(),
             "name": record.canonical_name,
             "path": str(path) if path else None,
         }

@@ -74,10 +74,7 @@ class Branch(click.Group):
 
     def offered(self, context: click.Context) -> dict[str, Part]:
         """Core and plugin parts below this branch; a plugin cannot take a name of the core."""
-        plugin = _below(self.path, _plugin_parts(context))
-        for name in plugin.keys() & self.core.keys():
-            log.warning("a plugin offers the command '%s', which is the core's; the plugin's is left out", name)
-        return {**plugin, **self.core}
+        return {**_below(self.path, _plugin_parts(context)), **self.core}
 
     def list_commands(self, context: click.Context) -> list[str]:
         return sorted({_rest(self.path, name)[0] for name in self.offered(context)})
@@ -134,7 +131,10 @@ def _plugin_parts(context: click.Context) -> dict[str, Part]:
             manager = shared.manager
         except RealmError:
             manager = Manager.of(None)
-        root.meta["realm.plugin_parts"] = manager.parts("realm_commands")
+        parts = dict(manager.parts("realm_commands"))
+        for name in sorted(parts.keys() & {part.name for part in CORE_COMMANDS}):
+            log.warning("the command '%s' is the core's; the plugin's (%s) is left out", name, parts.pop(name).target)
+        root.meta["realm.plugin_parts"] = parts
     found: dict[str, Part] = root.meta["realm.plugin_parts"]
     return found
 
@@ -142,6 +142,8 @@ def _plugin_parts(context: click.Context) -> dict[str, Part]:
 def _load_command(part: Part) -> click.Command:
     try:
         command = part.load()
+        if not isinstance(command, click.Command):
+            raise TypeError(f"it is a {type(command).__name__}, not a click command")
     except RealmError:
         raise
     except Exception as error:  # the edge of a plugin
@@ -149,7 +151,6 @@ def _load_command(part: Part) -> click.Command:
             f"the command '{part.name}' cannot be loaded ({part.target}): {type(error).__name__}: {error}",
             "mend or disable its plugin: realm plugins list",
         ) from error
-    assert isinstance(command, click.Command)
     return command
 
 
@@ -184,13 +185,13 @@ def take_realm_option(arguments: list[str]) -> tuple[str | None, list[str]]:
         if word == "--":
             return found, [*rest, word, *words]
         if word == "--realm":
-            found = next(words, None)
-            if found is None:
-                raise click.UsageError("--realm needs a folder")
+            found = next(words, "")
         elif word.startswith("--realm="):
             found = word.removeprefix("--realm=")
         else:
             rest.append(word)
+        if found == "":  # an unset variable in a script must not mean the realm that happens to be near
+            raise click.UsageError("--realm needs a folder")
     return found, rest
 
 

@@ -39,6 +39,8 @@ class Manager:
 
     plugins: list[Plugin] = field(default_factory=list)
     hooks: pluggy.PluginManager = field(default_factory=lambda: pluggy.PluginManager(hookspecs.GROUP))
+    _parts: dict[str, dict[str, Part]] = field(default_factory=dict)
+    """What was gathered already, so that a plugin is asked, and blamed, once."""
 
     @classmethod
     def load(cls, disabled: Iterable[str] = ()) -> Manager:
@@ -46,8 +48,12 @@ class Manager:
         manager = cls()
         manager.hooks.add_hookspecs(hookspecs)
         out = set(disabled)
-        for entry in sorted(_unique(entry_points(group=hookspecs.GROUP)), key=lambda entry: entry.name):
-            manager._add(entry, enabled=entry.name not in out)
+        entries = sorted(_unique(entry_points(group=hookspecs.GROUP)), key=lambda entry: entry.name)
+        givers: dict[str, list[str]] = {}
+        for entry in entries:
+            givers.setdefault(entry.name, []).append(entry.value)
+        for entry in entries:
+            manager._add(entry, enabled=entry.name not in out, givers=givers[entry.name])
         return manager
 
     @classmethod
@@ -55,7 +61,7 @@ class Manager:
         """The manager for a realm with its disabled plugins left out."""
         return cls.load(realm.config.plugins.disabled if realm else ())
 
-    def _add(self, entry: EntryPoint, *, enabled: bool) -> None:
+    def _add(self, entry: EntryPoint, *, enabled: bool, givers: list[str]) -> None:
         distribution = entry.dist
         plugin = Plugin(
             name=entry.name,
@@ -67,9 +73,11 @@ class Manager:
         if not enabled:
             return
         try:
+            if len(givers) > 1:
+                raise RealmError(f"several plugins have this name: {', '.join(givers)}")
             self.hooks.register(entry.load(), name=entry.name)
             self.hooks.check_pending()
-        except Exception as error:  # the edge of a plugin: whatever it raises stays its own
+        except (Exception, SystemExit) as error:  # the edge of a plugin: whatever it raises stays its own
             plugin.error = f"{type(error).__name__}: {error}"
             if self.hooks.has_plugin(entry.name):
                 self.hooks.unregister(name=entry.name)
@@ -77,6 +85,11 @@ class Manager:
 
     def parts(self, hook: str) -> dict[str, Part]:
         """All parts that the plugins offer at `hook`, by name. A name offered twice is refused, naming both."""
+        if hook not in self._parts:
+            self._parts[hook] = self._gather(hook)
+        return self._parts[hook]
+
+    def _gather(self, hook: str) -> dict[str, Part]:
         found: dict[str, Part] = {}
         givers: dict[str, str] = {}
         twice: set[str] = set()
@@ -95,6 +108,8 @@ class Manager:
         for implementation in getattr(self.hooks.hook, hook).get_hookimpls():
             try:
                 for part in implementation.function():
+                    if not isinstance(part, Part):
+                        raise TypeError(f"{hook} gave {part!r}, which is not a Part")
                     yield implementation.plugin_name, part
             except Exception as error:  # the edge of a plugin
                 self._blame(implementation.plugin_name, error)

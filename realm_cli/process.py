@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
 import os
-import socket
 from functools import cache
 from pathlib import Path
 
@@ -20,15 +18,17 @@ def _boot_id() -> str:
 def _started(pid: int) -> str | None:
     """Boot id and start ticks of a running process; None when it is gone or a zombie (see proc(5), stat)."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
+        stat = Path(f"/proc/{pid}/stat").read_bytes()  # the name in it may be any bytes
     except (FileNotFoundError, ProcessLookupError):
         return None
-    fields = stat.rpartition(")")[2].split()
+    fields = stat.rpartition(b")")[2].decode().split()
     return None if fields[0] in "ZX" else f"{_boot_id()}:{fields[19]}"
 
 
 def user_name() -> str:
     """Who runs this process; the number of a user whom the system does not know (a container, say)."""
+    import getpass
+
     try:
         return getpass.getuser()
     except (KeyError, OSError):
@@ -42,9 +42,9 @@ def this_process() -> ProcessMark:
 
 def mark_of(pid: int) -> ProcessMark:
     """The mark of the running process `pid`; its `started` is empty when it is gone."""
-    return ProcessMark(pid=pid, started=_started(pid) or "", host=socket.gethostname())
+    return ProcessMark(pid=pid, started=_started(pid) or "", host=os.uname().nodename)
 
 
 def is_running(mark: ProcessMark) -> bool:
     """Whether that very process still runs on this host."""
-    return bool(mark.started) and mark.host == socket.gethostname() and _started(mark.pid) == mark.started
+    return bool(mark.started) and mark.host == os.uname().nodename and _started(mark.pid) == mark.started

@@ -66,7 +66,11 @@ def _end_of(file: QuestFile, ends: list[dict[str, Any]]) -> dict[str, Any]:
         return {}
     if not ends:
         outcome = "completed" if file.state == "recently_completed" else "failed"
-        return {"outcome": outcome, "reason": "its record was lost, and the journal does not name it", "ended_at": now()}
+        return {
+            "outcome": outcome,
+            "reason": "its record was lost, and the journal does not name it",
+            "ended_at": now(),
+        }
     last = ends[-1]
     return {
         "outcome": str(last.get("outcome", "")),

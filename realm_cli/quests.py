@@ -8,54 +8,27 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import time
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from realm_cli import datafiles, journal, store
-from realm_cli.errors import FormatError, NotFoundError, RefusedError, StorageError
+from realm_cli import journal, store
+from realm_cli.errors import NotFoundError, RealmError, RefusedError
+from realm_cli.questfiles import FILE_NAME, ID, QuestFile, file_name, parse_name, rebuilt_record
 from realm_cli.realm import PRIORITIES, Realm
 from realm_cli.records import BoardRecord, JournalRecord, QuestRecord, now
 
 log = logging.getLogger("realm.quests")
 
-ID = re.compile(r"[0-9a-f]{12}(?:-\d+)?")
-_FILE_NAME = re.compile(rf"(\d+)\.({ID.pattern})\.(.+)")
+STATES = (*PRIORITIES, "processing", "failed", "recently_completed")
+ENDED = ("failed", "recently_completed")
 _RELIST_SECONDS = 0.05
 """How old a listing of the queue may be; listing 10,000 names for every claim would make claiming quadratic."""
-
-
-@dataclass(frozen=True, order=True)
-class QuestFile:
-    """A quest's data file where it lies now."""
-
-    number: int
-    id: str
-    name: str
-    path: Path
-    origin: str = ""
-    """For a claimed quest: the priority it was claimed from."""
-
-    @property
-    def state(self) -> str:
-        """The folder: high, normal, low, processing, recently_completed or failed."""
-        return self.path.parent.name
-
-
-def parse_name(path: Path) -> QuestFile | None:
-    """The quest file at `path`; None for a name that is not the board's."""
-    match = _FILE_NAME.fullmatch(path.name)
-    return QuestFile(int(match[1]), match[2], match[3], path) if match else None
-
-
-def file_name(record: QuestRecord) -> str:
-    """The name of a quest's data file on the board."""
-    return f"{record.number:08d}.{record.id}.{record.name}"
 
 
 @dataclass(frozen=True)
@@ -91,10 +64,9 @@ class Board:
 
     def find(self, quest_id: str) -> QuestFile | None:
         """Where a quest's data file lies; None when it has none (any more)."""
-        states = (*PRIORITIES, "processing", "failed", "recently_completed")
         # A second look: a file that moved from a later to an earlier folder during the first would be missed.
         for _ in range(2):
-            for state in states:
+            for state in STATES:
                 for file in self.files(state):
                     if file.id == quest_id:
                         return file
@@ -102,10 +74,7 @@ class Board:
 
     def counts(self) -> dict[str, int]:
         """How many data files each state holds; reads names only."""
-        return {
-            state: sum(1 for name in _names(self.folder(state)) if _FILE_NAME.fullmatch(name))
-            for state in (*PRIORITIES, "processing", "failed", "recently_completed")
-        }
+        return {state: sum(1 for name in _names(self.folder(state)) if FILE_NAME.fullmatch(name)) for state in STATES}
 
     def record_path(self, quest_id: str) -> Path:
         """Where the record of a quest lies."""
@@ -127,29 +96,19 @@ class Board:
         return store.read_or_set_aside(self.record_path(quest_id), QuestRecord)
 
     def _rebuilt(self, quest_id: str) -> QuestRecord | None:
-        """A lost record made again from its data file and the journal; None when there is no data file either."""
-        file = self.find(quest_id)
-        if file is None:
-            return None
-        ends = [line for line in store.read_lines(self.realm.journal) if line.get("quest") == quest_id]
-        ended = ends[-1] if ends and file.state in ("failed", "recently_completed") else {}
-        try:
-            sha256 = datafiles.content_hash(file.path)
-            samples = sum(1 for _, line in datafiles.read_rows(file.path) if line.strip())
-        except FormatError:  # a rejected file; its bytes name it, as at its acceptance
-            sha256, samples = store.sha256_file(file.path), 0
-        except FileNotFoundError:  # it was moved this moment; it needs another look
-            return self._read(quest_id)
-        record = QuestRecord(
-            id=file.id, name=file.name, number=file.number, sha256=sha256, size=file.path.stat().st_size,
-            priority=file.state if file.state in PRIORITIES else "normal", samples=samples,
-            source="rebuilt from the data file", added_at=now(), attempts=len(ends),
-            outcome=ended.get("outcome", ""), reason=ended.get("reason", ""), ended_at=ended.get("time", ""),
-            ended_step=ended.get("step", -1),
-        )  # fmt: skip
-        store.write_record(self.record_path(quest_id), record, durable=True)
-        log.warning("the record of quest %s was rebuilt from its data file", quest_id)
-        return record
+        """A lost record made again; None when there is no data file either."""
+        for _ in range(2):
+            file = self.find(quest_id)
+            if file is None:
+                return None
+            try:
+                record = rebuilt_record(self.realm, file)
+            except FileNotFoundError:
+                continue  # it moved on this moment
+            store.write_record(self.record_path(quest_id), record, durable=True)
+            log.warning("the record of quest %s was rebuilt from its data file", quest_id)
+            return record
+        return None
 
     def _newest(self) -> str:
         records = list(self.records())
@@ -158,10 +117,10 @@ class Board:
         return max(records, key=lambda record: record.number).id
 
     def records(self) -> Iterator[QuestRecord]:
-        """All records, in no order. A damaged one is set aside, reported, and rebuilt from its data file."""
-        for name in _names(self.realm.quest_records):
-            quest_id = name.removesuffix(".json")
-            if ID.fullmatch(quest_id) and name != quest_id:
+        """All records, in no order. A damaged or lost one is reported and rebuilt from its data file."""
+        names = {name.removesuffix(".json") for name in _names(self.realm.quest_records) if name.endswith(".json")}
+        for quest_id in names | {file.id for state in STATES for file in self.files(state)}:
+            if ID.fullmatch(quest_id):
                 record = self._read(quest_id) or self._rebuilt(quest_id)
                 if record is not None:
                     yield record
@@ -176,40 +135,70 @@ class Board:
         return found
 
     def accept(self, incoming: list[Incoming], state: str = "") -> list[QuestRecord]:
-        """Give each file its id, number and place (its priority, or the folder `state`). Durable when this returns.
-
-        The record is written first; the rename of the data file is what makes the quest exist.
-        """
+        """Give each file its id, number and place (its priority, or the folder `state`). Durable when this returns."""
         with store.locked(self.realm.board_lock):
-            number = self._last_number()
-            accepted = []
-            for offset, item in enumerate(incoming, start=1):
-                record = msgspec.structs.replace(
-                    item.record, id=self._free_id(item.record.sha256), number=number + offset
-                )
-                store.write_record(self.record_path(record.id), record)
-                accepted.append(record)
-            store.write_record(self.realm.board_counter, BoardRecord(last_number=number + len(incoming)), durable=True)
-            targets = [self.folder(state or record.priority) for record in accepted]
-            for item, record, target in zip(incoming, accepted, targets, strict=True):
-                store.sync_file(self.record_path(record.id))
-                store.move(item.path, target / file_name(record), durable=False)
-            for folder in {self.realm.quest_records, *targets}:
-                store.sync_folder(folder)
-        return accepted
+            return self.place(incoming, state)
 
-    def _free_id(self, sha256: str) -> str:
-        """The first 12 digits of the hash; with -2, -3… when a quest has that id already."""
-        base, twin = sha256[:12], 1
-        while True:
-            candidate = base if twin == 1 else f"{base}-{twin}"
-            if not self.record_path(candidate).exists() or self._is_orphan(candidate):
-                return candidate
-            twin += 1
+    def place(self, incoming: list[Incoming], state: str = "") -> list[QuestRecord]:
+        """`accept` for a caller that holds the board's lock.
+
+        The records are written first; the rename of the data file is what makes a quest exist. What did not come to
+        that, because the disk refused, leaves nothing behind.
+        """
+        records: list[QuestRecord] = []
+        placed = 0
+        try:
+            for number, item in enumerate(incoming, start=self._last_number() + 1):
+                quest_id = self._free_id(item.record.sha256, {record.id for record in records})
+                records.append(msgspec.structs.replace(item.record, id=quest_id, number=number))
+                store.write_record(self.record_path(records[-1].id), records[-1])
+            if records:
+                self._count_to(records[-1].number)
+            for item, record in zip(incoming, records, strict=True):
+                store.sync_file(self.record_path(record.id))
+                if not store.move(item.path, self._place_of(record, state), durable=False):
+                    raise RealmError(f"{item.path} was deleted before it was queued", "add the file again")
+                placed += 1
+            for folder in {self.realm.quest_records, *(self._place_of(record, state).parent for record in records)}:
+                store.sync_folder(folder)
+        except BaseException:
+            for record in records[placed:]:
+                with suppress(OSError):
+                    self.record_path(record.id).unlink(missing_ok=True)
+            raise
+        return records
+
+    def _place_of(self, record: QuestRecord, state: str) -> Path:
+        return self.folder(state or record.priority) / file_name(record)
+
+    def _count_to(self, number: int) -> None:
+        store.write_record(self.realm.board_counter, BoardRecord(last_number=number), durable=True)
+
+    def forget_orphans(self, sha256: str) -> None:
+        """Delete the records that an adding killed half-way left of this content."""
+        with store.locked(self.realm.board_lock):
+            for quest_id in self._ids_of(sha256):
+                if self._is_orphan(quest_id):
+                    store.delete(self.record_path(quest_id))
+
+    def _ids_of(self, sha256: str) -> list[str]:
+        """The ids of this content that have a record."""
+        known: list[str] = []
+        while self.record_path(candidate := _numbered(sha256, len(known) + 1)).exists():
+            known.append(candidate)
+        return known
+
+    def _free_id(self, sha256: str, given: set[str]) -> str:
+        """The first 12 digits of the hash; with -2, -3… when a quest has that id already, or it was just given."""
+        taken = self._ids_of(sha256)
+        orphan = next((quest_id for quest_id in taken if quest_id not in given and self._is_orphan(quest_id)), None)
+        return orphan or _numbered(sha256, len(taken) + 1)
 
     def _is_orphan(self, quest_id: str) -> bool:
-        """Whether a record was written but its data file never came (killed in between)."""
-        return not self.record(quest_id).outcome and self.find(quest_id) is None
+        """Whether the quest was never begun and has no data file: its adding was killed, or a person deleted it."""
+        record = self._read(quest_id) or self._rebuilt(quest_id)
+        never_begun = record is not None and not record.attempts and record.outcome in ("", "failed")
+        return record is None or (never_begun and self.find(quest_id) is None)
 
     def _last_number(self) -> int:
         return store.read_or_rebuild(self.realm.board_counter, BoardRecord, self._recount).last_number
@@ -226,11 +215,27 @@ class Board:
             while listing:
                 file = listing.popleft()
                 target = self.realm.processing / file.path.name
-                if store.move(file.path, target):
+                if self._was_brought_back(file):
+                    self._listings.clear()
+                elif store.move(file.path, target):
                     return QuestFile(file.number, file.id, file.name, target, origin=state)
                 if not listing:
                     listing = self._listing(state)
         return None
+
+    def _was_brought_back(self, file: QuestFile) -> bool:
+        """An ended quest whose file a person moved into the queue again is queued anew, as by `retry`."""
+        record = self._read(file.id)
+        if record is None or not record.outcome:
+            return False
+        with store.locked(self.realm.board_lock):
+            record = self.record(file.id)
+            if record.outcome and file.path.exists():
+                log.warning(
+                    "quest %s had ended (%s); its file was moved back, so it is queued again", file.id, record.outcome
+                )
+                self._requeue(file, record, file.state)
+        return True
 
     def _listing(self, state: str) -> deque[QuestFile]:
         listed_at, listing = self._listings.get(state, (0.0, deque[QuestFile]()))
@@ -247,9 +252,13 @@ class Board:
     def update(self, quest_id: str, **changes: object) -> QuestRecord:
         """Change fields of a quest's record, durably."""
         with store.locked(self.realm.board_lock):
-            record = msgspec.structs.replace(self.record(quest_id), **changes)
-            store.write_record(self.record_path(quest_id), record, durable=True)
-        return record
+            return self._change(self.record(quest_id), **changes)
+
+    def _change(self, record: QuestRecord, **changes: object) -> QuestRecord:
+        """`update` for a holder of the board's lock."""
+        changed = msgspec.structs.replace(record, **changes)
+        store.write_record(self.record_path(record.id), changed, durable=True)
+        return changed
 
     def end(self, file: QuestFile, outcome: str, reason: str, *, hero: str = "", step: int = -1) -> QuestRecord:
         """File a quest under its outcome: record, then journal, then the move. Repeating it after a kill counts once."""
@@ -261,7 +270,7 @@ class Board:
         store.move(file.path, folder / file.path.name)
         return record
 
-    def _journal_end(self, record: QuestRecord, hero: str) -> None:
+    def _journal_end(self, record: QuestRecord, hero: str = "") -> None:
         if record.outcome == "held" or self._is_journalled(record):
             return
         facts = {"name": record.name, "sha256": record.sha256, "samples": record.samples, "attempt": record.attempts}
@@ -273,25 +282,27 @@ class Board:
 
     def _is_journalled(self, record: QuestRecord) -> bool:
         """Whether this very end stands in the journal. Ends are recent, so the file's tail decides."""
-        return any(
-            line.get("quest") == record.id and line.get("time") == record.ended_at
-            for line in store.read_tail(self.realm.journal, 64 * 1024)
-        )
+        tail = store.read_tail(self.realm.journal, 64 * 1024)
+        return any(line.get("quest") == record.id and line.get("time") == record.ended_at for line in tail)
 
     def mend(self, hero: str = "") -> list[str]:
         """Put right what a kill left half done; returns one line for each mended quest. For a battle's start."""
+        store.make_folders(self.realm.folders())
         mended = []
         for file in self.files("processing"):
             record = self.record(file.id)
             if record.outcome:
                 self.end(file, record.outcome, record.reason, hero=hero)
                 mended.append(f"{file.id}: its end ({record.outcome}) was completed")
-        for file in self.files("failed"):
-            if not self.record(file.id).outcome:
-                self.update(
-                    file.id, outcome="cancelled", reason="a command that moved it was interrupted", ended_at=now()
-                )
-                mended.append(f"{file.id}: an interrupted command was closed as cancelled")
+        journalled = {(line.get("quest"), line.get("time")) for line in store.read_lines(self.realm.journal)}
+        for file in (file for state in ENDED for file in self.files(state)):
+            record = self.record(file.id)
+            if not record.outcome:
+                reason = "its file was moved by hand, or a command was interrupted"
+                record = self.update(file.id, outcome="cancelled", reason=reason, ended_at=now())
+                mended.append(f"{file.id}: it was closed as cancelled ({reason})")
+            if (record.id, record.ended_at) not in journalled:
+                self._journal_end(record)
         return mended
 
     # -- people's verbs --------------------------------------------------------------------------------------
@@ -299,41 +310,44 @@ class Board:
     def cancel(self, quest_id: str, reason: str) -> QuestRecord:
         """Take a queued quest off the board."""
         file = self._queued(quest_id, "cancel")
-        target = self.realm.failed / file.path.name
-        if not store.move(file.path, target):
-            raise RefusedError(f"quest {quest_id} was taken by a battle this moment", "end it with: realm battle skip")
-        moved = QuestFile(file.number, file.id, file.name, target)
-        record = self.update(quest_id, outcome="cancelled", reason=reason, ended_at=now())
-        self._journal_end(record, "")
-        return self.record(moved.id)
+        if not store.move(file.path, self.realm.failed / file.path.name):
+            raise _just_taken(file)
+        record = self.update(file.id, outcome="cancelled", reason=reason, ended_at=now())
+        self._journal_end(record)
+        return record
 
     def change_priority(self, quest_id: str, priority: str) -> QuestRecord:
         """Move a queued quest to another priority; its acceptance number decides its place there."""
         file = self._queued(quest_id, "move")
         if file.state == priority:
-            raise RefusedError(f"quest {quest_id} already has priority {priority}")
+            raise RefusedError(f"quest {file.id} already has priority {priority}")
         if not store.move(file.path, self.folder(priority) / file.path.name):
-            raise RefusedError(f"quest {quest_id} was taken by a battle this moment")
-        return self.update(quest_id, priority=priority)
+            raise _just_taken(file)
+        return self.update(file.id, priority=priority)
 
     def retry(self, quest_id: str, priority: str | None = None) -> QuestRecord:
         """Queue an ended quest again, behind the others of its priority; a held one goes on where it was."""
-        record = self.record(quest_id)
-        file = self.find(record.id)
-        if file is None:
-            raise NotFoundError(f"the data file of quest {record.id} is gone", "add the file again")
-        if file.state not in ("failed", "recently_completed"):
-            raise RefusedError(f"quest {record.id} has not ended (it is in {file.state})")
         with store.locked(self.realm.board_lock):
-            # A held quest keeps its number: its cursor in the checkpoints goes by it.
-            number = record.number if record.outcome == "held" else self._last_number() + 1
-            if number > record.number:
-                store.write_record(self.realm.board_counter, BoardRecord(last_number=number), durable=True)
-        record = self.update(
-            record.id, number=number, priority=priority or record.priority, outcome="", reason="", ended_at="",
-            ended_step=-1, failures=0, failed_cursor=-1,
+            record = self.record(quest_id)
+            file = self.find(record.id)
+            if file is None:
+                raise NotFoundError(f"the data file of quest {record.id} is gone", "add the file again")
+            if file.state not in ENDED:
+                raise RefusedError(f"quest {record.id} has not ended (it is in {file.state})")
+            return self._requeue(file, record, priority or record.priority)
+
+    def _requeue(self, file: QuestFile, record: QuestRecord, priority: str) -> QuestRecord:
+        """Give an ended quest a new beginning; for a holder of the board's lock."""
+        # A held quest keeps its number: its cursor in the checkpoints goes by it.
+        number = record.number
+        if record.outcome != "held":
+            number = self._last_number() + 1
+            self._count_to(number)
+        record = self._change(
+            record, number=number, priority=priority, outcome="", reason="", ended_at="", ended_step=-1, failures=0,
+            failed_cursor=-1,
         )  # fmt: skip
-        store.move(file.path, self.folder(record.priority) / file_name(record))
+        store.move(file.path, self.folder(priority) / file_name(record))
         return record
 
     def _queued(self, quest_id: str, verb: str) -> QuestFile:
@@ -353,11 +367,17 @@ class Board:
         surplus.sort(key=lambda file: _modified(file.path))
         dropped = surplus[: max(0, len(surplus) - keep)]
         for file in dropped:
-            try:
-                file.path.unlink(missing_ok=True)
-            except OSError as error:
-                raise StorageError("delete", file.path, error) from error
+            store.delete(file.path)
         return [file.id for file in dropped]
+
+
+def _numbered(sha256: str, number: int) -> str:
+    """The id of the first, second… quest of one content."""
+    return sha256[:12] if number == 1 else f"{sha256[:12]}-{number}"
+
+
+def _just_taken(file: QuestFile) -> RefusedError:
+    return RefusedError(f"quest {file.id} was taken by a battle this moment", "end it with: realm battle skip")
 
 
 def _modified(path: Path) -> float:

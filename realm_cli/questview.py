@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from realm_cli import status
-from realm_cli.quests import Board, QuestFile
+from realm_cli.questfiles import QuestFile
+from realm_cli.quests import Board
 from realm_cli.realm import PRIORITIES, Realm
 from realm_cli.records import PreviewSample, QuestRecord
 

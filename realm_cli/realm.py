@@ -43,6 +43,7 @@ class Realm:
         self.reports = self.status / "reports"
         self.previews = self.status / "previews"
         self.training_status = self.status / "training.json"
+        self.battle_step = self.status / ".battle_step"
         self.journal = self.status / "journal.jsonl"
         self.events = self.status / "events.jsonl"
         self.metrics = self.status / "metrics"

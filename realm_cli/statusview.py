@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from realm_cli.terminal import facts, human_seconds
 from realm_cli.watchtower import Snapshot
+
+WIDTH = 80
 
 
 def render(snapshot: Snapshot) -> str:
     """The snapshot for people, at most 80 columns wide."""
-    return "\n\n".join([_hero(snapshot), _battle(snapshot), _board(snapshot), _skills(snapshot)])
+    blocks = [_hero(snapshot), _battle(snapshot), _board(snapshot), _skills(snapshot)]
+    return "\n\n".join("\n".join(_folded(line) for line in block.splitlines()) for block in blocks)
+
+
+def _folded(line: str) -> str:
+    """A line too long for the screen goes on below, under its value."""
+    if len(line) <= WIDTH:
+        return line
+    indent = len(line) - len(line.partition("  ")[2].lstrip())
+    return textwrap.fill(line, WIDTH, subsequent_indent=" " * indent, break_on_hyphens=False, drop_whitespace=True)
 
 
 def _number(value: float | None, form: str = ".4g") -> str:
@@ -34,7 +47,9 @@ def _battle(snapshot: Snapshot) -> str:
     battle = snapshot.battle
     running = battle["tokens_per_s"] is not None
     quest = battle["quest"] and f"{battle['quest']} {battle.get('quest_name') or ''}".strip()
-    done = battle.get("samples_total") and f"{battle['samples_done']:,} of {battle['samples_total']:,} samples"
+    done = (
+        quest and battle.get("samples_total") and f"{battle['samples_done']:,} of {battle['samples_total']:,} samples"
+    )
     pairs = [
         ("battle", battle["state"] + (f": {battle['reason']}" if battle["reason"] else "")),
         ("quest", quest),
@@ -58,7 +73,7 @@ def _hint(snapshot: Snapshot) -> str | None:
     if snapshot.battle["state"] not in ("stopped", "dead", "failed"):
         return None
     if board["inbox"] + board["high"] + board["normal"] + board["low"] + board["processing"] == 0:
-        return "forge or add a quest: realm quest forge --skill bin, realm quest add FILE"
+        return "forge or add a quest: realm quest forge --skill bin --level 1 --count 2000"
     return "train what is queued: realm battle start"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,8 @@ from realm_cli.quests import Board
 from realm_cli.realm import Realm
 from realm_cli.records import TrainingStatus, seconds_since
 from realm_cli.skills import is_closed
+
+log = logging.getLogger("realm.watchtower")
 
 STEPS_PER_LEVEL = 1000
 GOLD_PER_QUEST = 100
@@ -60,7 +63,7 @@ def _hero(realm: Realm, training: TrainingStatus | None) -> dict[str, Any]:
     mine = training if training is not None and training.hero == name else None
     alive = mine is not None and is_running(mine.process)
     step = mine.step if alive and mine else (steps[0] if steps else 0)
-    newest = ledger.get(steps[0]) if steps and mine is None else None
+    newest = next(iter(ledger.list_all(1)), None) if mine is None else None
     loss = mine.smoothed_loss if mine else (newest.train_loss if newest else None)
     val_loss = mine.val_loss if mine else (newest.val_loss if newest else None)
     return {
@@ -86,8 +89,9 @@ def _inverse(value: float | None) -> float | None:
 def _battle(training: TrainingStatus | None) -> dict[str, Any]:
     if training is None:
         return {
-            "state": "stopped", "reason": "no battle has run yet", "quest": None, "step": None, "loss": None,
-            "tokens_per_s": None, "eta_s": None, "heartbeat_age_s": None,
+            "state": "stopped", "reason": "no battle has run yet", "quest": None, "quest_name": None, "step": None,
+            "epoch": None, "samples_done": None, "samples_total": None, "loss": None, "tokens_per_s": None,
+            "eta_s": None, "board_eta_s": None, "heartbeat_age_s": None, "pid": None,
         }  # fmt: skip
     alive = is_running(training.process)
     state, reason = training.state, training.reason
@@ -126,13 +130,12 @@ def _board(realm: Realm) -> dict[str, Any]:
 
 def _skills(manager: Manager) -> dict[str, Any]:
     """Every skill at the level in training; nothing is mastered before there are evals."""
-    return {
-        name: {
-            "level": 1,
-            "accuracy": None,
-            "interval": None,
-            "evals": 0,
-            "closed": is_closed(manager.skill(name), 1),
-        }
-        for name in sorted(manager.parts("realm_skills"))
-    }
+    found = {}
+    for name in sorted(manager.parts("realm_skills")):
+        try:
+            closed = is_closed(manager.skill(name), 1)
+        except Exception as error:  # the edge of a plugin
+            log.warning("skill '%s' is left out: %s", name, error)
+            continue
+        found[name] = {"level": 1, "accuracy": None, "interval": None, "evals": 0, "closed": closed}
+    return found

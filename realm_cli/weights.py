@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
+import msgspec
+
 from realm_cli import store
 from realm_cli.errors import FormatError
 
@@ -35,6 +37,14 @@ class Tensor:
         return prod(self.shape)
 
 
+class _Entry(msgspec.Struct):
+    """What a file's header tells of one tensor."""
+
+    dtype: str
+    shape: list[int]
+    data_offsets: tuple[int, int]
+
+
 def tensors(folder: Path) -> list[Tensor]:
     """All tensors of the model in `folder`, in name order. Raises `FormatError` for a damaged file."""
     found = [tensor for file in sorted(folder.glob("model*.safetensors")) for tensor in _read_header(file)]
@@ -49,15 +59,18 @@ def _read_header(file: Path) -> list[Tensor]:
         if not 2 <= length <= min(size - 8, _HEADER_LIMIT):
             raise FormatError(str(file), "not a safetensors file, or cut off")
         header = store.parse_json(stream.read(length), str(file))
+    try:
+        header.pop("__metadata__", None)
+        entries = msgspec.convert(header, dict[str, _Entry])
+    except (AttributeError, msgspec.ValidationError) as error:
+        raise FormatError(str(file), f"its header is not one of safetensors ({error})") from None
     offset = 8 + length
     found = []
-    for name, facts in header.items():
-        if name == "__metadata__":
-            continue
-        start, end = facts["data_offsets"]
-        if offset + end > size:
-            raise FormatError(str(file), f"cut off: tensor {name} ends behind the file")
-        found.append(Tensor(name, facts["dtype"], tuple(facts["shape"]), file, offset + start, offset + end))
+    for name, facts in entries.items():
+        start, end = facts.data_offsets
+        if not 0 <= start <= end <= size - offset:
+            raise FormatError(str(file), f"cut off: tensor {name} does not lie within the file")
+        found.append(Tensor(name, facts.dtype, tuple(facts.shape), file, offset + start, offset + end))
     return found
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from realm_arena import machine, order, tokens
+from realm_arena import blackbox, machine, order, tokens
 from realm_arena.campaign import Campaign
 from realm_arena.flags import Flags, QuestOver, Stop
 from realm_arena.obedience import Obedience
@@ -19,15 +19,15 @@ from realm_arena.patience import Patience
 from realm_arena.quest_data import Hero
 from realm_arena.reporter import Reporter
 from realm_arena.tokens import TokenView
-from realm_cli import intake, status, store
+from realm_cli import intake, store
 from realm_cli.checkpoint_records import Cursor
 from realm_cli.errors import RealmError, StorageError
 from realm_cli.events import emit
 from realm_cli.manager import Manager
-from realm_cli.process import is_running
-from realm_cli.quests import Board, QuestFile
+from realm_cli.questfiles import QuestFile
+from realm_cli.quests import Board
 from realm_cli.realm import PRIORITIES, Realm
-from realm_cli.records import QuestRecord, TrainingStatus
+from realm_cli.records import QuestRecord
 
 log = logging.getLogger("realm.arena")
 MACHINE_FAILURES = 3
@@ -55,20 +55,23 @@ class Battle:
     def run(self) -> None:
         """Prepare, serve the board, leave. Raises `LockedError` when another battle runs in this realm."""
         with store.locked(self.realm.battle_lock, wait=False, owner="another battle of this realm"):
-            before = status.read(self.realm)
+            died_at = blackbox.read(self.realm.battle_step)
             self.flags.catch_signals()
             hero = Hero.active(self.realm)
             self.reporter = Reporter(self.realm, hero.id)
+            self.black_box = blackbox.BlackBox(self.realm.battle_step)
             try:
-                self._prepare(hero, before)
+                self._prepare(hero, died_at)
                 self._serve()
             except Stop as stop:
                 self._leave(stop)
             except BaseException as error:
                 self.reporter.change(state="failed", reason=f"{type(error).__name__}: {error}"[:500])
                 raise
+            finally:
+                self.black_box.close()
 
-    def _prepare(self, hero: Hero, before: TrainingStatus | None) -> None:
+    def _prepare(self, hero: Hero, died_at: tuple[str, int] | None) -> None:
         """Load the newest good checkpoint, or step 0, and put right what a kill left."""
         stale = self.flags.drop_stale()
         self.reporter.change(reason=f"stale flags dropped: {', '.join(stale)}" if stale else "loading the hero")
@@ -81,7 +84,8 @@ class Battle:
         for line in self.board.mend(hero.id):
             log.info("%s", line)
         self._finish_filed()
-        self._count_crash(before)
+        self._queue_lost()
+        self._count_crash(died_at)
         trainer, step = self.campaign.trainer, self.campaign.progress.step
         emit(self.realm, self.manager, "battle_resumed" if step else "battle_started", hero=hero.id, step=step)
         packing = "on" if trainer.packed else "off (this architecture does not keep packed samples apart)"
@@ -94,13 +98,22 @@ class Battle:
             if (file.id, file.number) in finished:
                 self._file_completed(file)
 
-    def _count_crash(self, before: TrainingStatus | None) -> None:
-        """A battle that died in training counts as a failure of the machine at the place where it died."""
-        if before is None or before.state not in ("training", "failed") or is_running(before.process):
-            return
+    def _queue_lost(self) -> None:
+        """Queue the quests again whose training went with a damaged checkpoint."""
+        for quest in self.campaign.lost_quests:
+            file = self.board.find(quest)
+            if file is not None and file.state == "recently_completed":
+                self.board.retry(quest)
+                log.warning("quest %s is queued again: its training was in a damaged checkpoint", quest)
+                self._emit("quest_queued_again", quest=quest)
+            elif file is None:
+                log.warning("quest %s was trained in a damaged checkpoint, and its file is gone: add it again", quest)
+
+    def _count_crash(self, died_at: tuple[str, int] | None) -> None:
+        """A battle that died in a step counts as a failure of the machine at that place of the quest."""
         for file in self.board.files("processing"):
-            if file.id == before.quest:
-                self._machine_failed(file, before.samples_done, f"the battle died at step {before.step}")
+            if died_at is not None and file.id == died_at[0]:
+                self._machine_failed(file, died_at[1], "the battle died in a step")
 
     def _leave(self, stop: Stop) -> None:
         """Save, put the quest back with its cursor, say goodbye."""
@@ -213,7 +226,10 @@ class Battle:
         total, shown = len(view) * recipe.epochs, 0.0
         self._rehearse_longest(view)
         for step in order.steps(record.sha256, view.lengths, progress.cursors[record.id], recipe):
-            result = trainer.train(self.hero.batches(view, step.samples, trainer.packed))
+            batches = self.hero.batches(view, step.samples, trainer.packed)
+            self.black_box.enter(record.id, order.samples_done(progress.cursors[record.id], len(view)))
+            result = trainer.train(batches)
+            self.black_box.leave()
             if not result.finite:
                 raise self._not_finite(result.loss, view, step)
             progress.count(record, step, result)

@@ -35,8 +35,9 @@ class Campaign:
         self.patience = patience
         self.config = hero.realm.config.training
         retention.drop_remains(self.realm, hero.id)
-        self.checkpoint, problems = saving.newest_good(self.realm, hero.id)
-        for problem in problems:
+        found = saving.newest_good(self.realm, hero.id)
+        self.checkpoint, self.lost_quests = found.checkpoint, found.lost_quests
+        for problem in found.problems:
             emit(self.realm, manager, "checkpoint_damaged", problem=problem)
         torch.manual_seed(0)
         self.trainer = Trainer(self._folder(), hero.config.recipe, device)
@@ -95,14 +96,14 @@ class Campaign:
         emit(self.realm, self.manager, "checkpoint_saved", name=self.checkpoint.name, step=self.progress.step, why=why)
 
     def _write(self, facts: saving.Facts) -> Checkpoint:
-        needed = retention.freeable(self.checkpoint) + self.config.reserve_mb * 1_000_000
+        needed = retention.room_needed(self.checkpoint) + self.config.reserve_mb * 1_000_000
         free = store.free_bytes(self.realm.models)
         if free < needed:
             raise NoRoomError(
                 f"too little disk for a checkpoint: {free:,} bytes free, {needed:,} needed on {self.realm.models}",
                 "free space there, or lower training.reserve_mb",
             )
-        return saving.save(self.realm, self.hero.id, self.trainer, self.hero.base, facts)
+        return saving.save(self.hero, self.trainer, facts)
 
     def _facts(
         self, why: str, quest: QuestRecord | None, finished: list[Cursor], val_loss: float | None

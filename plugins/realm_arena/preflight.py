@@ -18,7 +18,8 @@ from realm_arena.tokens import TokenView
 from realm_cli import checkpoints, status, store, vram, weights
 from realm_cli.checkpoint_records import Cursor
 from realm_cli.errors import NotFoundError
-from realm_cli.quests import Board, QuestFile
+from realm_cli.questfiles import QuestFile
+from realm_cli.quests import Board
 from realm_cli.realm import PRIORITIES, Realm
 from realm_cli.records import PreviewSample, PreviewToken, QuestRecord
 from realm_cli.terminal import facts, human_bytes, human_seconds

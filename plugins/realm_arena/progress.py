@@ -7,7 +7,7 @@ import msgspec
 from realm_arena.order import Step
 from realm_arena.trainer import StepResult
 from realm_cli.checkpoint_records import Cursor, QuestShare, TrainerState
-from realm_cli.quests import QuestFile
+from realm_cli.questfiles import QuestFile
 from realm_cli.records import QuestRecord
 
 

@@ -37,8 +37,12 @@ class Hero:
     @cached_property
     def tokenizer(self) -> HeroTokenizer:
         """Tokenizer and chat template."""
-        template = self.config.chat_template
-        return HeroTokenizer.load(self.base, self.realm.path(template) if template else None)
+        return HeroTokenizer.load(self.base, self.chat_template)
+
+    @property
+    def chat_template(self) -> Path | None:
+        """The hero's own template file; None when its model's is used."""
+        return self.realm.path(self.config.chat_template) if self.config.chat_template else None
 
     def tokens_of(self, path: Path, sha256: str) -> TokenView:
         """The quest's tokens, memory-mapped; made now if the cache has none for this tokenizer and template."""

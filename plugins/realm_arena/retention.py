@@ -57,6 +57,6 @@ def drop_remains(realm: Realm, hero: str) -> None:
             shutil.rmtree(folder)
 
 
-def freeable(checkpoint: Checkpoint | None) -> int:
+def room_needed(checkpoint: Checkpoint | None) -> int:
     """Bytes that a save of the same size needs, with a tenth to spare."""
     return int(checkpoint.size * 1.1) if checkpoint else 0

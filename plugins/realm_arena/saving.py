@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from realm_arena import statefiles
+from realm_arena.quest_data import Hero
 from realm_arena.trainer import Trainer
 from realm_cli import checkpoints, store, weights
 from realm_cli.checkpoint_records import LedgerRecord, TrainerState
@@ -30,18 +31,18 @@ class Facts:
     """Complete but for canonical_name, weights_sha256, created_at and size."""
 
 
-def save(realm: Realm, hero: str, trainer: Trainer, base: Path, facts: Facts) -> Checkpoint:
+def save(hero: Hero, trainer: Trainer, facts: Facts) -> Checkpoint:
     """Write a checkpoint: beside, hashed, fsynced, renamed; then its ledger record. Raises `StorageError`, leaving nothing."""
     import msgspec
 
-    home = realm.hero_folder(hero)
+    home = hero.realm.hero_folder(hero.id)
     home.mkdir(parents=True, exist_ok=True)
     name = checkpoints.canonical_name(facts.state.step)
     temp = home / f"{TEMP}{name}"
     shutil.rmtree(temp, ignore_errors=True)
     try:
         temp.mkdir()
-        statefiles.save(trainer, temp, base)
+        statefiles.save(trainer, temp, hero.base, hero.chat_template)
         store.write_record(temp / checkpoints.TRAINER_STATE, facts.state)
         created = now()
         entry = msgspec.structs.replace(
@@ -54,7 +55,7 @@ def save(realm: Realm, hero: str, trainer: Trainer, base: Path, facts: Facts) ->
         store.write_record(temp / checkpoints.LEDGER_MIRROR, entry)
         manifest = checkpoints.write_manifest(temp, name, created)
         final = home / name
-        _make_room(realm, hero, facts.state.step)
+        _make_room(hero.realm, hero.id, facts.state.step)
         temp.rename(final)
         store.sync_folder(home)
     except OSError as error:
@@ -63,7 +64,7 @@ def save(realm: Realm, hero: str, trainer: Trainer, base: Path, facts: Facts) ->
     except BaseException:
         shutil.rmtree(temp, ignore_errors=True)
         raise
-    Ledger(realm, hero).record(entry)
+    Ledger(hero.realm, hero.id).record(entry)
     return Checkpoint(final, facts.state.step, manifest)
 
 
@@ -92,9 +93,22 @@ def set_aside(realm: Realm, hero: str, folder: Path, reason: str) -> Path:
     return target
 
 
-def newest_good(realm: Realm, hero: str) -> tuple[Checkpoint | None, list[str]]:
-    """(the checkpoint to go on from, what was wrong with newer ones). Every file is hashed; damaged ones are set aside."""
-    problems: list[str] = []
+@dataclass
+class Found:
+    """What a battle can go on from."""
+
+    checkpoint: Checkpoint | None = None
+    """The newest good one; None = step 0."""
+    problems: list[str] = field(default_factory=list)
+    """What was wrong with newer ones."""
+    lost_quests: list[str] = field(default_factory=list)
+    """Quests that were completed after it, whose training went with the newer ones."""
+
+
+def newest_good(realm: Realm, hero: str) -> Found:
+    """The checkpoint to go on from. Every file is hashed; damaged ones are set aside."""
+    found = Found()
+    damaged: list[LedgerRecord] = []
     clear_temps(realm, hero)
     for folder in checkpoints.folders(realm, hero):
         try:
@@ -104,12 +118,23 @@ def newest_good(realm: Realm, hero: str) -> tuple[Checkpoint | None, list[str]]:
         except FormatError as error:
             if "newer Realm" in error.problem:
                 raise
-            problems.append(error.message)
+            found.problems.append(error.message)
+            damaged += _known_history(realm, hero, folder)
             set_aside(realm, hero, folder, f"damaged: {error.problem}")
             continue
         ensure_recorded(realm, hero, checkpoint)
-        return checkpoint, problems
-    return None, problems
+        found.checkpoint = checkpoint
+        break
+    step = found.checkpoint.step if found.checkpoint else 0
+    lost = [share.id for record in damaged if record.step > step for share in record.quests if share.completed]
+    found.lost_quests = sorted(set(lost))
+    return found
+
+
+def _known_history(realm: Realm, hero: str, folder: Path) -> list[LedgerRecord]:
+    """The ledger's records of a checkpoint and its forebears; none when the ledger does not know it."""
+    ledger, step = Ledger(realm, hero), checkpoints.extract_step(folder.name)
+    return ledger.ancestry(step) if step in ledger.steps() else []
 
 
 def clear_temps(realm: Realm, hero: str) -> None:

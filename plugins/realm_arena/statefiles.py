@@ -19,12 +19,17 @@ STATIC = (
 )  # fmt: skip
 
 
-def save(trainer: Trainer, folder: Path, base: Path) -> None:
-    """Write the model in Hugging Face layout, its tokenizer's files as they are, and the rest of the state."""
+def save(trainer: Trainer, folder: Path, base: Path, chat_template: Path | None) -> None:
+    """Write the model in Hugging Face layout, its tokenizer's files as they are, and the rest of the state.
+
+    A chat template of the hero's own goes where transformers looks first, so that it holds wherever this is loaded.
+    """
     trainer.model.save_pretrained(folder)
     for name in STATIC:
         if (base / name).is_file():
             shutil.copyfile(base / name, folder / name)
+    if chat_template is not None:
+        shutil.copyfile(chat_template, folder / "chat_template.jinja")
     save_file(_optimizer_tensors(trainer), folder / OPTIMIZER)
     save_file(_random_tensors(trainer), folder / RANDOM)
 

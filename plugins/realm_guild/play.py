@@ -123,6 +123,7 @@ def _live(realm: Realm, process: subprocess.Popen[bytes]) -> None:
 
 def _picture(seen: TrainingStatus) -> RenderableType:
     from rich.console import Group
+    from rich.padding import Padding
     from rich.panel import Panel
     from rich.progress_bar import ProgressBar
     from rich.text import Text
@@ -134,7 +135,7 @@ def _picture(seen: TrainingStatus) -> RenderableType:
         Text(f"level {seen.step // 1000}   XP {seen.step:,}   {powers}", style="bold"),
         Text(""),
         Text(doing, overflow="ellipsis", no_wrap=True),
-        ProgressBar(total=max(1, seen.samples_total), completed=seen.samples_done),
+        Padding(ProgressBar(total=max(1, seen.samples_total), completed=seen.samples_done), 0),  # it ends its line
         Text(f"{left}   {seen.tokens_per_s or 0:,.0f} trained tokens/s"),
     ]
     if seen.sample is not None:

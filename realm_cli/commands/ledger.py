@@ -15,6 +15,15 @@ from realm_cli.terminal import Context, emit, facts, human_bytes, json_option, p
 hero_option = click.option("--hero", metavar="ID", help="Another hero than the active one.")
 
 
+def _ledger(ctx: Context, hero: str | None) -> Ledger:
+    """The ledger of a hero, of one whose configuration is gone as well."""
+    ledger = Ledger(ctx.realm, hero)
+    ctx.realm.hero_file(ledger.hero)  # refuses an id that could leave the folder
+    if not ledger.folder.is_dir():
+        ctx.realm.hero(ledger.hero)
+    return ledger
+
+
 def _loss(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
 
@@ -27,7 +36,7 @@ def _loss(value: float | None) -> str:
 @pass_context_realm
 def list_command(ctx: Context, limit: int, everything: bool, hero: str | None, as_json: bool) -> None:
     """List checkpoints, newest first."""
-    ledger = Ledger(ctx.realm, hero)
+    ledger = _ledger(ctx, hero)
     records = ledger.list_all(None if everything or as_json else limit)
 
     def render() -> None:
@@ -72,7 +81,7 @@ def _show(ledger: Ledger, record: LedgerRecord, as_json: bool) -> None:
 
 def parse_step(text: str) -> int:
     """A step given as number or as a checkpoint's name."""
-    return int(text) if text.isdigit() else extract_step(text)
+    return int(text) if text.isdecimal() else extract_step(text)
 
 
 @click.command("show")
@@ -82,7 +91,7 @@ def parse_step(text: str) -> int:
 @pass_context_realm
 def show_command(ctx: Context, checkpoint: str, hero: str | None, as_json: bool) -> None:
     """Show one checkpoint, by step or name."""
-    ledger = Ledger(ctx.realm, hero)
+    ledger = _ledger(ctx, hero)
     _show(ledger, ledger.get(parse_step(checkpoint)), as_json)
 
 
@@ -92,7 +101,7 @@ def show_command(ctx: Context, checkpoint: str, hero: str | None, as_json: bool)
 @pass_context_realm
 def latest_command(ctx: Context, hero: str | None, as_json: bool) -> None:
     """Show the newest checkpoint."""
-    ledger = Ledger(ctx.realm, hero)
+    ledger = _ledger(ctx, hero)
     _show(ledger, ledger.get_latest(), as_json)
 
 
@@ -103,7 +112,7 @@ def latest_command(ctx: Context, hero: str | None, as_json: bool) -> None:
 @pass_context_realm
 def best_command(ctx: Context, metric: str, hero: str | None, as_json: bool) -> None:
     """Show the best checkpoint by a metric."""
-    ledger = Ledger(ctx.realm, hero)
+    ledger = _ledger(ctx, hero)
     _show(ledger, ledger.get_best(metric), as_json)
 
 
@@ -115,13 +124,16 @@ def best_command(ctx: Context, metric: str, hero: str | None, as_json: bool) -> 
 @pass_context_realm
 def lineage_command(ctx: Context, checkpoint: str | None, quest: str | None, hero: str | None, as_json: bool) -> None:
     """What a checkpoint is made of, or (--quest) which checkpoints saw a quest."""
-    ledger = Ledger(ctx.realm, hero)
+    ledger = _ledger(ctx, hero)
     if bool(checkpoint) == bool(quest):
         raise UsageError("name either a checkpoint or --quest ID")
     rows: list[dict[str, Any]]
     if quest:
-        rows = [{"step": record.step, "name": record.canonical_name} for record in ledger.saw(quest)]
-        columns = ["step", "name"]
+        rows = [
+            {"step": record.step, "name": record.canonical_name, "deleted": ledger.path_of(record) is None}
+            for record in ledger.saw(quest)
+        ]
+        columns = ["step", "name", "deleted"]
     else:
         rows = ledger.lineage(parse_step(checkpoint or ""))
         columns = ["id", "name", "samples", "first_step", "last_step"]

@@ -9,6 +9,7 @@ import click
 from realm_cli import store, yamlfile
 from realm_cli.backups import snapshot
 from realm_cli.errors import NotFoundError, nearest
+from realm_cli.hookspecs import PART_HOOKS
 from realm_cli.manager import Manager
 from realm_cli.terminal import Context, emit, json_option, pass_context_realm, table
 
@@ -19,6 +20,8 @@ from realm_cli.terminal import Context, emit, json_option, pass_context_realm, t
 def list_command(ctx: Context, as_json: bool) -> None:
     """List the plugins with their version and what is wrong with them."""
     manager = _manager(ctx)
+    for hook in PART_HOOKS:  # asking shows which plugins fail
+        manager.parts(hook)
     rows = [{**asdict(plugin), "error": plugin.error or None} for plugin in manager.plugins]
 
     def render() -> None:

@@ -12,7 +12,8 @@ from realm_cli import datafiles, intake, store
 from realm_cli.config import Depth
 from realm_cli.errors import EXIT_FAILED, EXIT_REFUSED, FormatError
 from realm_cli.inspection import DEPTHS
-from realm_cli.quests import ID, Board
+from realm_cli.questfiles import ID
+from realm_cli.quests import Board
 from realm_cli.questview import describe, quest_json, render_samples, state_of, what_next
 from realm_cli.realm import PRIORITIES, Realm
 from realm_cli.records import InspectionRecord, PreviewRecord

@@ -123,9 +123,10 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_it_used(realm: Rea
         copy = Realm(tmp_path / damage.replace(" ", "-"))
         shutil.copytree(realm.root, copy.root, symlinks=True)
         spoil(copy.hero_folder() / second.name, damage)
-        found, problems = saving.newest_good(copy, "dio-mini")
-        assert found is not None
-        assert (found.name, len(problems)) == (first.name, 1), damage
+        found = saving.newest_good(copy, "dio-mini")
+        assert found.checkpoint is not None
+        assert (found.checkpoint.name, len(found.problems)) == (first.name, 1), damage
+        assert len(found.lost_quests) == 1
         assert [path.name for path in (copy.hero_folder() / "quarantine").iterdir()] == [second.name]
         assert Ledger(copy).steps() == [checkpoints.extract_step(first.name)]
 
@@ -133,7 +134,12 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_it_used(realm: Rea
     add(realm, tmp_path / "c.jsonl", 32, 200)
     battle = finish(realm)
     assert "set aside" in battle.output()
-    assert Ledger(realm).get_latest().parent == first.name
+    # The quest whose training was lost is trained again, and counted once.
+    again, added = (Ledger(realm).get(step) for step in (4, 6))
+    assert again.parent == first.name
+    assert [len(record.quests) for record in (again, added)] == [1, 1]
+    assert journal.count_completed(realm.journal) == 3
+    assert checkpoints.folders(realm, "dio-mini")[0].name == added.canonical_name
     events = [json.loads(line)["name"] for line in realm.events.read_text().splitlines()]
     assert events.count("checkpoint_damaged") == 1
 
@@ -215,9 +221,9 @@ def test_a_full_disk_makes_the_battle_wait_and_room_makes_it_go_on(
     realm: Realm, small_disk: tuple[list[str], Path, Path], tmp_path: Path
 ) -> None:
     enter, inside, outside = small_disk
-    add(realm, tmp_path / "a.jsonl", 20_000)
+    add(realm, tmp_path / "a.jsonl", 8_000)
     config = realm.config_file
-    config.write_text(config.read_text().replace("save_steps: 1000", "save_steps: 100"))
+    config.write_text(config.read_text().replace("save_steps: 1000", "save_steps: 40"))
     subprocess.run([*enter, "cp", "-a", str(realm.root), str(inside / "realm")], check=True)
     there = Realm(outside / "realm")
     log = tmp_path / "output.txt"
@@ -242,7 +248,7 @@ def test_a_full_disk_makes_the_battle_wait_and_room_makes_it_go_on(
         battle.kill()
         battle.wait()
     assert "Traceback" not in log.read_text()
-    assert Ledger(there, "dio-mini").get_latest().samples_seen == 20_000
+    assert Ledger(there, "dio-mini").get_latest().samples_seen == 8_000
     assert [line.outcome for line in journal.read(there.journal)] == ["completed"]
     good, bad = checkpoints.complete(there, "dio-mini")
     assert good

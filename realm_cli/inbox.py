@@ -1,0 +1,96 @@
+"""What waits to be taken in: settled files of the inbox, strays in the queue's folders, what a killed intake left."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from realm_cli import datafiles
+from realm_cli.process import is_running, this_process
+from realm_cli.questfiles import parse_name
+from realm_cli.realm import PRIORITIES, Realm
+from realm_cli.records import ProcessMark
+
+_PLACE = re.compile(r"(copy|move-(?:high|normal|low))\.([0-9]+)\.([0-9a-f]*-[0-9]+)\.[0-9]+\.(.+)")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file to take in."""
+
+    path: Path
+    name: str
+    """As its giver called it."""
+    priority: str
+    source: str
+    """For the quest's record."""
+
+
+def place(realm: Realm, how: str, name: str) -> Path:
+    """`.intake/<copy|move-PRIORITY>.<pid>.<start>.<serial>.<name>`: who brings the file; of a copy the source remains."""
+    mark = this_process()
+    started = mark.started.replace(":", "-")
+    return realm.intake / f"{how}.{mark.pid}.{started}.{time.monotonic_ns()}.{datafiles.safe_name(name)}"
+
+
+def given_name(path: Path) -> str:
+    """The name within a name that `place` made."""
+    match = _PLACE.fullmatch(path.name)
+    return match[4] if match else path.name
+
+
+def leftovers(realm: Realm) -> tuple[list[Found], list[Path]]:
+    """(files that a killed intake had moved in, copies that a killed adding had made)."""
+    moved, copies = [], []
+    for path in sorted(realm.intake.iterdir() if realm.intake.is_dir() else ()):
+        match = _PLACE.fullmatch(path.name)
+        if match is None or is_running(_mark(match)):
+            continue
+        if match[1] == "copy":
+            copies.append(path)
+        else:
+            priority = match[1].removeprefix("move-")
+            moved.append(Found(path, match[4], priority, "inbox (taken again after an interruption)"))
+    return moved, copies
+
+
+def _mark(match: re.Match[str]) -> ProcessMark:
+    return ProcessMark(pid=int(match[2]), started=match[3].replace("-", ":"), host=this_process().host)
+
+
+def settled(realm: Realm, seconds: float) -> list[Found]:
+    """Complete files of the inbox, oldest first. ctime moves with every write and rename and cannot be set back."""
+    found = []
+    for folder, subfolders, names in os.walk(realm.inbox):
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        for name in names:
+            path = Path(folder) / name
+            if datafiles.is_quest_name(name) and _is_settled(path, seconds):
+                inside = path.relative_to(realm.inbox)
+                priority = inside.parts[0] if inside.parts[0] in ("high", "low") else "normal"
+                found.append((_changed(path), Found(path, name, priority, f"inbox/{datafiles.printable(inside)}")))
+    return [item for _, item in sorted(found, key=lambda pair: (pair[0], pair[1].path))]
+
+
+def strays(realm: Realm, seconds: float) -> list[Found]:
+    """Quest files in queue folders that no command put there."""
+    return [
+        Found(folder / name, name, folder.name, f"queue/{folder.name}/{datafiles.printable(name)}")
+        for folder in (realm.queue / priority for priority in PRIORITIES)
+        for name in sorted(os.listdir(folder) if folder.is_dir() else ())
+        if datafiles.is_quest_name(name) and parse_name(folder / name) is None and _is_settled(folder / name, seconds)
+    ]
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_ctime
+    except FileNotFoundError:
+        return 0.0
+
+
+def _is_settled(path: Path, seconds: float) -> bool:
+    return path.is_file() and time.time() - _changed(path) >= seconds
