@@ -15,16 +15,17 @@ from pathlib import Path
 
 import msgspec
 
-from realm_cli import datafiles, inbox, store
+from realm_cli import datafiles, gatekeeper, inbox, store
 from realm_cli.config import Depth
-from realm_cli.errors import FormatError, RealmError, RefusedError, StorageError, UsageError
+from realm_cli.errors import RefusedError, StorageError, UsageError
 from realm_cli.events import emit
-from realm_cli.inspection import DEPTHS, Inspector, Report, Subject
+from realm_cli.inspection import Report
 from realm_cli.manager import Manager
 from realm_cli.process import user_name
-from realm_cli.quests import Board, Incoming
+from realm_cli.questfiles import parse_name
+from realm_cli.quests import ENDED, Board, Incoming
 from realm_cli.realm import PRIORITIES, Realm
-from realm_cli.records import InspectionRecord, QuestRecord, now
+from realm_cli.records import InspectionRecord, PreviewRecord, QuestRecord, now
 
 log = logging.getLogger("realm.intake")
 _told: set[Path] = set()
@@ -54,38 +55,6 @@ class _Waiting:
     report: InspectionRecord
     reason: str = ""
     state: str = field(default="")
-
-
-def inspect(realm: Realm, manager: Manager, path: Path, sha256: str, depth: Depth, quest: str = "") -> InspectionRecord:
-    """Run the inspectors up to `depth`; a deeper one runs only when the shallower ones found no error.
-
-    With a quest id they also leave their by-products (tokens, preview) for the battle and the page.
-    """
-    report = Report(depth=depth)
-    subject = Subject(realm=realm, hero=realm.config.hero, path=path, sha256=sha256, quest=quest)
-    inspectors: dict[str, Inspector] = {
-        name: manager.load_part("realm_inspectors", name, "inspector") for name in manager.parts("realm_inspectors")
-    }
-    if not inspectors:
-        raise RefusedError(
-            "no inspector is installed, so no quest can be checked", "enable one: realm plugins enable arena"
-        )
-    for wanted in DEPTHS[: DEPTHS.index(depth) + 1]:
-        for name, inspector in inspectors.items():
-            if not report.errors and getattr(inspector, "depth", "quick") == wanted:
-                _run(name, inspector, subject, report)
-    return report.record()
-
-
-def _run(name: str, inspector: Inspector, subject: Subject, report: Report) -> None:
-    """One inspector. One that breaks keeps the file from the queue, and stops neither the others nor a battle."""
-    try:
-        inspector.inspect(subject, report)
-    except (RealmError, OSError, MemoryError):
-        raise
-    except Exception as error:  # the edge of a plugin
-        log.exception("inspector '%s' failed on %s", name, subject.path.name)
-        report.error(name, f"the inspector itself failed ({type(error).__name__}: {error}); see `realm plugins list`")
 
 
 def add_files(
@@ -158,7 +127,8 @@ def _copy_of(realm: Realm, outcome: Outcome) -> Path | None:
 
 def _copy_in(realm: Realm, path: Path) -> Path:
     """Raises a `StorageError` whose path is the source's when that is what cannot be read."""
-    target = inbox.place(realm, "copy", path.name)
+    on_board = parse_name(path)
+    target = inbox.place(realm, "copy", on_board.name if on_board else path.name)
     try:
         shutil.copyfile(path, target)
         store.sync_file(target)
@@ -175,17 +145,14 @@ def _prepare(
     again: bool, depth: Depth | None,
 ) -> list[_Waiting]:  # fmt: skip
     """Hash and inspect a file in `.intake`; nothing when it is a duplicate, which spares the inspection."""
-    try:
-        sha256 = datafiles.content_hash(path)
-    except FormatError as error:
-        report = _unreadable(error)
-        sha256 = store.sha256_file(path)
-    else:
+    sha256, report = gatekeeper.hash_or_report(path)
+    if report is None:
         twin = board.duplicate_of(sha256)
         if twin is not None and not again:
             _refuse_duplicate(outcome, twin)
             return []
-        report = inspect(realm, manager, path, sha256, depth or realm.config.board.inspection, sha256[:12])
+        wanted = depth or realm.config.board.inspection
+        report = gatekeeper.inspect(realm, manager, path, sha256, wanted, sha256[:12])
     record = QuestRecord(
         id="", number=0, name=inbox.given_name(path), sha256=sha256, size=path.stat().st_size, priority=priority,
         source=source, added_at=now(), samples=report.samples, tokens=report.tokens, trained_tokens=report.trained_tokens,
@@ -194,24 +161,10 @@ def _prepare(
     waiting = _Waiting(outcome, Incoming(path, record), report)
     if not report.ok:
         waiting.state = "failed"
-        waiting.reason = rejection(report)
+        waiting.reason = gatekeeper.rejection(report)
         ended = msgspec.structs.replace(record, outcome="failed", reason=waiting.reason, ended_at=now())
         waiting.incoming = Incoming(path, ended)
     return [waiting]
-
-
-def _unreadable(error: FormatError) -> InspectionRecord:
-    report = Report(depth="quick")
-    report.error("compression", error.problem)
-    return report.record()
-
-
-def rejection(report: InspectionRecord) -> str:
-    """The reason of a rejected quest in one line."""
-    first = next(finding for finding in report.findings if finding.severity == "error")
-    where = f"line {first.line}: " if first.line else ""
-    more = f" (and {report.errors - 1} more)" if report.errors > 1 else ""
-    return f"inspection: {where}{first.message}{more}"
 
 
 def _refuse_duplicate(outcome: Outcome, twin: QuestRecord) -> None:
@@ -248,6 +201,7 @@ def _accepted(realm: Realm, manager: Manager, board: Board, waiting: _Waiting, r
     waiting.outcome.record = record
     waiting.outcome.report = waiting.report
     store.write_record(realm.reports / f"{record.id}.json", waiting.report)
+    _name_preview(realm, record)
     if waiting.state == "failed":
         waiting.outcome.problem = waiting.reason
         waiting.outcome.hint = f"the report: realm quest show {record.id}"
@@ -257,6 +211,41 @@ def _accepted(realm: Realm, manager: Manager, board: Board, waiting: _Waiting, r
         emit(realm, manager, "quest_rejected", quest=record.id, file=record.name, reason=record.reason)
     else:
         emit(realm, manager, "quest_added", quest=record.id, file=record.name, priority=record.priority)
+
+
+def _name_preview(realm: Realm, record: QuestRecord) -> None:
+    """The preview was written while the quest had no id yet, under the one that its content has the first time."""
+    first = record.sha256[:12]
+    if record.id != first:
+        preview = store.read_or_set_aside(realm.previews / f"{first}.json", PreviewRecord)
+        if preview is not None:
+            own = msgspec.structs.replace(preview, quest=record.id)
+            store.write_record(realm.previews / f"{record.id}.json", own)
+
+
+def retry(realm: Realm, manager: Manager, quest_id: str, priority: str | None = None) -> QuestRecord:
+    """Queue an ended quest again; one that failed is inspected again."""
+    board = Board(realm)
+    record = board.record(quest_id)
+    file = board.find(record.id)
+    if file is not None and file.state in ENDED:
+        sha256, report = gatekeeper.hash_or_report(file.path)
+        if sha256 != record.sha256:
+            raise RefusedError(
+                f"quest {record.id} is no longer what was accepted: {file.path} has changed",
+                f"add it as a new quest: realm quest add {file.path}",
+            )
+        if report is None and file.state == "failed":
+            depth = realm.config.board.inspection
+            report = gatekeeper.inspect(realm, manager, file.path, sha256, depth, record.id)
+        if report is not None and not report.ok:
+            store.write_record(realm.reports / f"{record.id}.json", report)
+            raise RefusedError(
+                f"quest {record.id} still fails: {gatekeeper.rejection(report)}", "mend the file, then add it"
+            )
+    record = board.retry(record.id, priority)
+    emit(realm, manager, "quest_added", quest=record.id, file=record.name, priority=record.priority)
+    return record
 
 
 # -- the inbox -----------------------------------------------------------------------------------------------------
@@ -284,9 +273,7 @@ def take_inbox(realm: Realm, manager: Manager, *, settle: float | None = None) -
 def _forget(board: Board, copy: Path) -> None:
     """Drop what a killed adding left: its copy, and the record that it may have written already."""
     try:
-        sha256 = datafiles.content_hash(copy)
-    except FormatError:
-        sha256 = store.sha256_file(copy)
+        sha256, _ = gatekeeper.hash_or_report(copy)
     except FileNotFoundError:
         return  # another intake was faster
     store.delete(copy)
@@ -371,7 +358,7 @@ def _rejected_twin(path: Path, outcome: Outcome, found: inbox.Found) -> _Waiting
     report = Report(depth="quick")
     report.error("duplicate", outcome.problem)
     record = QuestRecord(
-        id="", number=0, name=inbox.given_name(path), sha256=datafiles.content_hash(path), size=path.stat().st_size,
+        id="", number=0, name=inbox.given_name(path), sha256=gatekeeper.hash_or_report(path)[0], size=path.stat().st_size,
         priority=found.priority, source=found.source, added_at=now(), outcome="failed", reason=reason, ended_at=now(),
     )  # fmt: skip
     return _Waiting(outcome, Incoming(path, record), report.record(), reason, "failed")

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -28,7 +28,7 @@ log = logging.getLogger("realm.quests")
 STATES = (*PRIORITIES, "processing", "failed", "recently_completed")
 ENDED = ("failed", "recently_completed")
 _RELIST_SECONDS = 0.05
-"""How old a listing of the queue may be; listing 10,000 names for every claim would make claiming quadratic."""
+"""How old a listing of the queue may be."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Board:
 
     def __init__(self, realm: Realm) -> None:
         self.realm = realm
-        self._listings: dict[str, tuple[float, deque[QuestFile]]] = {}
+        self._listings: dict[str, tuple[float, deque[str]]] = {}
 
     # -- looking ---------------------------------------------------------------------------------------------
 
@@ -211,16 +211,12 @@ class Board:
     def claim(self) -> QuestFile | None:
         """Take the next quest into `processing`: by priority, then first in, first out. None when there is none."""
         for state in PRIORITIES:
-            listing = self._listing(state)
-            while listing:
-                file = listing.popleft()
-                target = self.realm.processing / file.path.name
-                if self._was_brought_back(file):
-                    self._listings.clear()
-                elif store.move(file.path, target):
-                    return QuestFile(file.number, file.id, file.name, target, origin=state)
-                if not listing:
-                    listing = self._listing(state)
+            while (name := self._next_name(state)) is not None:
+                file = parse_name(self.realm.processing / name)
+                if file is not None and store.move(self.folder(state) / name, file.path):
+                    file = replace(file, origin=state)
+                    if not self._was_brought_back(file):
+                        return file
         return None
 
     def _was_brought_back(self, file: QuestFile) -> bool:
@@ -230,24 +226,26 @@ class Board:
             return False
         with store.locked(self.realm.board_lock):
             record = self.record(file.id)
-            if record.outcome and file.path.exists():
-                log.warning(
-                    "quest %s had ended (%s); its file was moved back, so it is queued again", file.id, record.outcome
-                )
-                self._requeue(file, record, file.state)
+            log.warning("quest %s had ended (%s); its file was moved back, so it is queued again", file.id, record.outcome)
+            self._requeue(file, record, file.origin)
+        self._listings.clear()
         return True
 
-    def _listing(self, state: str) -> deque[QuestFile]:
-        listed_at, listing = self._listings.get(state, (0.0, deque[QuestFile]()))
-        if not listing or time.monotonic() - listed_at > _RELIST_SECONDS:
-            listing = deque(self.files(state))
-            self._listings[state] = (time.monotonic(), listing)
-        return listing
+    def _next_name(self, state: str) -> str | None:
+        """The next file to try; from a listing that may be a moment old, as other processes claim as well."""
+        expires, names = self._listings.get(state, (0.0, deque[str]()))
+        if not names or time.monotonic() > expires:
+            begun = time.monotonic()
+            names = deque(sorted(name for name in _names(self.folder(state)) if FILE_NAME.fullmatch(name)))
+            # Listing 10,000 names for every claim would make claiming quadratic: it may take a twentieth of the time.
+            ended = time.monotonic()
+            self._listings[state] = (ended + max(_RELIST_SECONDS, 20 * (ended - begun)), names)
+        return names.popleft() if names else None
 
     def put_back(self, file: QuestFile) -> None:
         """Return a claimed quest to the queue it came from; its number keeps its place."""
         self._listings.clear()
-        store.move(file.path, self.folder(self.record(file.id).priority) / file.path.name)
+        store.move(file.path, self.folder(file.origin or self.record(file.id).priority) / file.path.name)
 
     def update(self, quest_id: str, **changes: object) -> QuestRecord:
         """Change fields of a quest's record, durably."""

@@ -234,9 +234,8 @@ def move(source: Path, target: Path, *, durable: bool = True) -> bool:
     try:
         os.rename(source, target)
         if durable:
+            # A rename is one transaction of the file system: the folder it leaves follows the one it arrives in.
             sync_folder(target.parent)
-            if source.parent != target.parent:
-                sync_folder(source.parent)
     except FileNotFoundError as error:
         if target.parent.is_dir():
             return False

@@ -59,10 +59,11 @@ def _read_header(file: Path) -> list[Tensor]:
         if not 2 <= length <= min(size - 8, _HEADER_LIMIT):
             raise FormatError(str(file), "not a safetensors file, or cut off")
         header = store.parse_json(stream.read(length), str(file))
-    try:
+    if isinstance(header, dict):
         header.pop("__metadata__", None)
+    try:
         entries = msgspec.convert(header, dict[str, _Entry])
-    except (AttributeError, msgspec.ValidationError) as error:
+    except msgspec.ValidationError as error:
         raise FormatError(str(file), f"its header is not one of safetensors ({error})") from None
     offset = 8 + length
     found = []

@@ -1,53 +1,24 @@
-"""Our contender: the real battle of a realm, held still between turns at the place where it looks at its flags."""
+"""Our contender: a battle of a realm, begun as `realm battle start` begins it."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from benchmarks.workers.channel import Channel, Pacer
-from realm_arena.battle import Battle
+from benchmarks.workers.channel import Channel
+from realm_arena import spinning
 from realm_arena.commands.start import log_to_file
-from realm_arena.obedience import Obedience
-from realm_arena.quest_data import Hero
-from realm_cli.manager import Manager
 from realm_cli.realm import Realm
-from realm_cli.records import QuestRecord, TrainingStatus
 
 
-class PacedObedience(Obedience):
-    """Looks at the flags as always, then waits for its turn."""
+def main(root: Path) -> None:
+    realm, channel = Realm(root), Channel()
+    log_to_file(realm, quiet=True)
+    spinning.settle()
+    from benchmarks.workers.paced import PacedBattle  # torch reads the setting when it is loaded
 
-    def __init__(self, real: Obedience, pacer: Pacer) -> None:
-        super().__init__(real.flags, real.campaign, real.patience, real.reporter)
-        self.pacer = pacer
-
-    def obey(self, quest: QuestRecord | None) -> None:
-        super().obey(quest)
-        if quest is not None:
-            self.pacer.turn(self.campaign.progress.tokens_seen)
-
-
-class PacedBattle(Battle):
-    """A battle that trains when it is asked to."""
-
-    def __init__(self, realm: Realm, channel: Channel) -> None:
-        super().__init__(realm, Manager.of(realm), until_empty=True)
-        self.channel = channel
-
-    def _prepare(self, hero: Hero, before: TrainingStatus | None) -> None:
-        super()._prepare(hero, before)
-        self.obedience = PacedObedience(self.obedience, Pacer(self.channel))
-        trainer = self.campaign.trainer
-        record = next(self.board.records())
-        self.channel.answer(
-            counts=[record.samples, record.tokens, record.trained_tokens], packed=trainer.packed,
-            parameters=sum(weight.numel() for weight in trainer.parameters),
-        )  # fmt: skip
+    PacedBattle(realm, channel).run()
 
 
 if __name__ == "__main__":
-    the_realm = Realm(Path(sys.argv[1]))
-    the_channel = Channel()
-    log_to_file(the_realm, quiet=True)
-    PacedBattle(the_realm, the_channel).run()
+    main(Path(sys.argv[1]))

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from realm_cli import datafiles, intake, store
+from realm_cli import datafiles, gatekeeper, intake, store
 from realm_cli.config import Depth
 from realm_cli.errors import EXIT_FAILED, EXIT_REFUSED, FormatError
 from realm_cli.inspection import DEPTHS
@@ -201,7 +201,7 @@ def validate_command(ctx: Context, target: str, depth: Depth | None, as_json: bo
         sha256 = datafiles.content_hash(paths[0])
     except FormatError:
         sha256 = ""  # damaged compression: the inspector says so with its reason
-    report = intake.inspect(ctx.realm, ctx.manager, paths[0], sha256, depth or ctx.realm.config.board.inspection)
+    report = gatekeeper.inspect(ctx.realm, ctx.manager, paths[0], sha256, depth or ctx.realm.config.board.inspection)
 
     def render() -> None:
         click.echo(f"{paths[0]}: {'ok' if report.ok else 'rejected'}, {report.samples:,} samples")

@@ -5,12 +5,10 @@ from __future__ import annotations
 import click
 
 from realm_cli import intake
-from realm_cli.errors import RefusedError
 from realm_cli.events import emit as emit_event
 from realm_cli.quests import Board
 from realm_cli.questview import describe, quest_json, what_next
 from realm_cli.realm import PRIORITIES
-from realm_cli.records import QuestRecord
 from realm_cli.terminal import Context, emit, json_option, pass_context_realm, quiet_option
 
 quests_argument = click.argument("quests", nargs=-1, required=True)
@@ -38,7 +36,7 @@ def cancel_command(ctx: Context, quests: tuple[str, ...], reason: str, quiet: bo
 @pass_context_realm
 def retry_command(ctx: Context, quests: tuple[str, ...], priority: str | None, as_json: bool, quiet: bool) -> None:
     """Queue ended QUESTS again, after inspecting them again."""
-    records = [_retry(ctx, quest, priority) for quest in quests]
+    records = [intake.retry(ctx.realm, ctx.manager, quest, priority) for quest in quests]
 
     def render() -> None:
         for record in records:
@@ -47,22 +45,6 @@ def retry_command(ctx: Context, quests: tuple[str, ...], priority: str | None, a
             click.echo(what_next(ctx.realm))
 
     emit([quest_json(record, "queued") for record in records], as_json, render)
-
-
-def _retry(ctx: Context, quest: str, priority: str | None) -> QuestRecord:
-    board = Board(ctx.realm)
-    record = board.record(quest)
-    file = board.find(record.id)
-    if file is not None and file.state == "failed":
-        depth = ctx.realm.config.board.inspection
-        report = intake.inspect(ctx.realm, ctx.manager, file.path, record.sha256, depth, record.id)
-        if not report.ok:
-            raise RefusedError(
-                f"quest {record.id} still fails: {intake.rejection(report)}", "mend the file, then add it"
-            )
-    record = board.retry(quest, priority)
-    emit_event(ctx.realm, ctx.manager, "quest_added", quest=record.id, file=record.name, priority=record.priority)
-    return record
 
 
 @click.command("move")

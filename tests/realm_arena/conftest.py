@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from realm_arena_chats import CORPUS, SPECIAL, TEMPLATES, Inspect
-from realm_cli import datafiles, intake
+from realm_cli import datafiles, gatekeeper
 from realm_cli.config import Depth
 from realm_cli.errors import FormatError
 from realm_cli.manager import Manager
@@ -70,6 +70,6 @@ def inspect(realm: Realm) -> Inspect:
             sha256 = datafiles.content_hash(path)
         except FormatError:  # a damaged file is named by the inspector
             sha256 = "0" * 64
-        return intake.inspect(realm, manager, path, sha256, depth, quest)
+        return gatekeeper.inspect(realm, manager, path, sha256, depth, quest)
 
     return call

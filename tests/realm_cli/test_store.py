@@ -120,7 +120,9 @@ def test_moving_what_another_took_is_no_error(tmp_path: Path) -> None:
     assert (tmp_path / "b").read_text() == "content"
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b"\xff", b'{"kind": "quest", "version": 1}', b'{"kind": "board"}'])
+@pytest.mark.parametrize(
+    "damage", [b"", b"{", b"[]", b"\xff", b'{"kind": "quest", "version": 1}', b'{"kind": "board"}']
+)
 def test_a_damaged_record_is_set_aside_and_rebuilt(
     tmp_path: Path, damage: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
