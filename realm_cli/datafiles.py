@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 import io
 import os
 import re
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,16 +64,25 @@ def open_content(path: Path) -> Iterator[BinaryIO]:
     """The decompressed bytes of a quest file. Damaged compression raises `FormatError` while reading."""
     with open(path, "rb", buffering=CHUNK) as raw:
         suffix = suffix_of(path.name)
-        try:
-            if suffix == ".jsonl.gz":
-                with gzip.GzipFile(fileobj=raw) as file:
-                    yield io.BufferedReader(file, CHUNK)
-            elif suffix == ".jsonl.zst":
-                yield io.BufferedReader(_ZstStream(raw, path.name), CHUNK)
-            else:
-                yield raw
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise FormatError(path.name, f"damaged gz compression ({error})", "compress it again") from None
+        if suffix == ".jsonl.gz":
+            with _unzipped(raw, path.name) as file:
+                yield file
+        elif suffix == ".jsonl.zst":
+            yield io.BufferedReader(_ZstStream(raw, path.name), CHUNK)
+        else:
+            yield raw
+
+
+@contextmanager
+def _unzipped(raw: BinaryIO, name: str) -> Iterator[BinaryIO]:
+    import gzip
+    import zlib
+
+    try:
+        with gzip.GzipFile(fileobj=raw) as file:
+            yield io.BufferedReader(file, CHUNK)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise FormatError(name, f"damaged gz compression ({error})", "compress it again") from None
 
 
 class _ZstStream(io.RawIOBase):
@@ -143,6 +149,8 @@ def read_rows(path: Path) -> Iterator[tuple[int, bytes]]:
 
 def content_hash(path: Path) -> str:
     """SHA-256 of the decompressed content, so that the same rows are the same quest however they are packed."""
+    import hashlib
+
     digest = hashlib.sha256()
     with open_content(path) as file:
         while chunk := file.read(CHUNK):

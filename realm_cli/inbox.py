@@ -85,6 +85,11 @@ def strays(realm: Realm, seconds: float) -> list[Found]:
     ]
 
 
+def waiting(realm: Realm) -> int:
+    """How many quest files lie in the inbox, settled or not."""
+    return len(settled(realm, 0.0))
+
+
 def _changed(path: Path) -> float:
     try:
         return path.stat().st_ctime

@@ -10,7 +10,7 @@ import logging
 import shutil
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -54,7 +54,11 @@ class _Waiting:
     incoming: Incoming
     report: InspectionRecord
     reason: str = ""
-    state: str = field(default="")
+    state: str = ""
+
+    @property
+    def sha256(self) -> str:
+        return self.incoming.record.sha256
 
 
 def add_files(
@@ -112,6 +116,10 @@ def add(
 
 def _copy_of(realm: Realm, outcome: Outcome) -> Path | None:
     """The given file as a copy in `.intake`; None, with the problem noted, when it cannot be read."""
+    if datafiles.is_partial(outcome.path.name):
+        outcome.problem = "its name says that it is hidden or still being copied"
+        outcome.hint = "add it under its final name"
+        return None
     if not datafiles.is_quest_name(outcome.path.name):
         outcome.problem = f"not a quest file ({', '.join(datafiles.SUFFIXES)})"
         outcome.hint = "name it *.jsonl, with one JSON row a line"
@@ -130,13 +138,17 @@ def _copy_in(realm: Realm, path: Path) -> Path:
     on_board = parse_name(path)
     target = inbox.place(realm, "copy", on_board.name if on_board else path.name)
     try:
-        shutil.copyfile(path, target)
+        source = open(path, "rb")  # noqa: SIM115 - whose fault a refusal is decides its message
+    except OSError as error:
+        raise StorageError("copy", path, error) from error
+    try:
+        with source, open(target, "wb") as copy:
+            shutil.copyfileobj(source, copy, datafiles.CHUNK)
         store.sync_file(target)
     except OSError as error:
         with suppress(OSError):
             target.unlink(missing_ok=True)
-        at_fault = path if error.filename and Path(error.filename) == path else target
-        raise StorageError("copy", at_fault, error) from error
+        raise StorageError("write", target, error) from error
     return target
 
 
@@ -177,24 +189,23 @@ def _refuse_duplicate(outcome: Outcome, twin: QuestRecord) -> None:
 def _accept(realm: Realm, manager: Manager, board: Board, batch: list[_Waiting], again: bool) -> None:
     """Bring inspected files to the board, each state in one go; a twin that came meanwhile is refused here."""
     for state in sorted({waiting.state for waiting in batch}):
+        own = [waiting for waiting in batch if waiting.state == state]
+        chosen: list[_Waiting] = []
+        beside: list[_Waiting] = []
         with store.locked(realm.board_lock):
-            chosen: list[_Waiting] = []
-            for waiting in (waiting for waiting in batch if waiting.state == state):
-                twin = None if again else _twin(board, chosen, waiting)
-                if twin is None:
-                    chosen.append(waiting)
-                else:
+            for waiting in own:
+                twin = None if again else board.duplicate_of(waiting.sha256)
+                if twin is not None:
                     _refuse_duplicate(waiting.outcome, twin)
+                elif not again and any(other.sha256 == waiting.sha256 for other in chosen):
+                    beside.append(waiting)
+                else:
+                    chosen.append(waiting)
             records = board.place([waiting.incoming for waiting in chosen], state)
         for waiting, record in zip(chosen, records, strict=True):
             _accepted(realm, manager, board, waiting, record)
-
-
-def _twin(board: Board, chosen: list[_Waiting], waiting: _Waiting) -> QuestRecord | None:
-    """Another quest of the same content, on the board or among those that come with it."""
-    sha256 = waiting.incoming.record.sha256
-    beside = (other.incoming.record for other in chosen if other.incoming.record.sha256 == sha256)
-    return next(beside, None) or board.duplicate_of(sha256)
+        for waiting in beside:
+            _refuse_duplicate(waiting.outcome, next(one for one in records if one.sha256 == waiting.sha256))
 
 
 def _accepted(realm: Realm, manager: Manager, board: Board, waiting: _Waiting, record: QuestRecord) -> None:
@@ -372,8 +383,3 @@ def _free_name(path: Path) -> Path:
         number += 1
         candidate = path.with_name(f"{stem}-{number}{suffix}")
     return candidate
-
-
-def waiting_in_inbox(realm: Realm) -> int:
-    """How many quest files lie in the inbox."""
-    return len(inbox.settled(realm, 0.0))

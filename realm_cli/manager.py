@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -27,10 +27,19 @@ class Plugin:
     """One installed plugin and how it stands."""
 
     name: str
-    distribution: str
-    version: str
+    installed: Distribution | None
     enabled: bool = True
     error: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """The stable keys of a plugin for scripts. Reads the distribution's metadata, which no other command needs."""
+        return {
+            "name": self.name,
+            "version": self.installed.version if self.installed else "",
+            "enabled": self.enabled,
+            "distribution": self.installed.name if self.installed else "",
+            "error": self.error or None,
+        }
 
 
 @dataclass
@@ -62,13 +71,7 @@ class Manager:
         return cls.load(realm.config.plugins.disabled if realm else ())
 
     def _add(self, entry: EntryPoint, *, enabled: bool, givers: list[str]) -> None:
-        distribution = entry.dist
-        plugin = Plugin(
-            name=entry.name,
-            distribution=distribution.name if distribution else "",
-            version=distribution.version if distribution else "",
-            enabled=enabled,
-        )
+        plugin = Plugin(name=entry.name, installed=entry.dist, enabled=enabled)
         self.plugins.append(plugin)
         if not enabled:
             return

@@ -78,3 +78,11 @@ def _end_of(file: QuestFile, ends: list[dict[str, Any]]) -> dict[str, Any]:
         "ended_at": str(last.get("time", "")),
         "ended_step": int(last.get("step", -1)),
     }
+
+
+def came_at(path: Path) -> float:
+    """When the file came into its folder; 0 when it is gone."""
+    try:
+        return path.stat().st_ctime
+    except FileNotFoundError:
+        return 0.0

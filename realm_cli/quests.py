@@ -19,7 +19,7 @@ import msgspec
 
 from realm_cli import journal, store
 from realm_cli.errors import NotFoundError, RealmError, RefusedError
-from realm_cli.questfiles import FILE_NAME, ID, QuestFile, file_name, parse_name, rebuilt_record
+from realm_cli.questfiles import FILE_NAME, ID, QuestFile, came_at, file_name, parse_name, rebuilt_record
 from realm_cli.realm import PRIORITIES, Realm
 from realm_cli.records import BoardRecord, JournalRecord, QuestRecord, now
 
@@ -226,7 +226,9 @@ class Board:
             return False
         with store.locked(self.realm.board_lock):
             record = self.record(file.id)
-            log.warning("quest %s had ended (%s); its file was moved back, so it is queued again", file.id, record.outcome)
+            log.warning(
+                "quest %s had ended (%s); its file was moved back, so it is queued again", file.id, record.outcome
+            )
             self._requeue(file, record, file.origin)
         self._listings.clear()
         return True
@@ -307,7 +309,7 @@ class Board:
 
     def cancel(self, quest_id: str, reason: str) -> QuestRecord:
         """Take a queued quest off the board."""
-        file = self._queued(quest_id, "cancel")
+        file = self.queued(quest_id, "cancel")
         if not store.move(file.path, self.realm.failed / file.path.name):
             raise _just_taken(file)
         record = self.update(file.id, outcome="cancelled", reason=reason, ended_at=now())
@@ -316,23 +318,34 @@ class Board:
 
     def change_priority(self, quest_id: str, priority: str) -> QuestRecord:
         """Move a queued quest to another priority; its acceptance number decides its place there."""
-        file = self._queued(quest_id, "move")
-        if file.state == priority:
-            raise RefusedError(f"quest {file.id} already has priority {priority}")
+        file = self.movable(quest_id, priority)
         if not store.move(file.path, self.folder(priority) / file.path.name):
             raise _just_taken(file)
         return self.update(file.id, priority=priority)
 
+    def movable(self, quest_id: str, priority: str) -> QuestFile:
+        """A queued quest that is not in `priority` yet."""
+        file = self.queued(quest_id, "move")
+        if file.state == priority:
+            raise RefusedError(f"quest {file.id} already has priority {priority}")
+        return file
+
     def retry(self, quest_id: str, priority: str | None = None) -> QuestRecord:
         """Queue an ended quest again, behind the others of its priority; a held one goes on where it was."""
         with store.locked(self.realm.board_lock):
-            record = self.record(quest_id)
-            file = self.find(record.id)
-            if file is None:
-                raise NotFoundError(f"the data file of quest {record.id} is gone", "add the file again")
-            if file.state not in ENDED:
-                raise RefusedError(f"quest {record.id} has not ended (it is in {file.state})")
+            file = self.ended(quest_id)
+            record = self.record(file.id)
             return self._requeue(file, record, priority or record.priority)
+
+    def ended(self, quest_id: str) -> QuestFile:
+        """An ended quest whose data file is still there."""
+        record = self.record(quest_id)
+        file = self.find(record.id)
+        if file is None:
+            raise NotFoundError(f"the data file of quest {record.id} is gone", "add the file again")
+        if file.state not in ENDED:
+            raise RefusedError(f"quest {record.id} has not ended (it is in {file.state})")
+        return file
 
     def _requeue(self, file: QuestFile, record: QuestRecord, priority: str) -> QuestRecord:
         """Give an ended quest a new beginning; for a holder of the board's lock."""
@@ -348,7 +361,8 @@ class Board:
         store.move(file.path, self.folder(priority) / file_name(record))
         return record
 
-    def _queued(self, quest_id: str, verb: str) -> QuestFile:
+    def queued(self, quest_id: str, verb: str) -> QuestFile:
+        """A quest that waits in the queue; `verb` names in messages what is wanted of it."""
         record = self.record(quest_id)
         file = self.find(record.id)
         if file is None:
@@ -362,7 +376,7 @@ class Board:
     def trim_completed(self, keep: int) -> list[str]:
         """Delete the data files of all but the last `keep` completed quests; their records stay."""
         surplus = self.files("recently_completed")
-        surplus.sort(key=lambda file: _modified(file.path))
+        surplus.sort(key=lambda file: came_at(file.path))
         dropped = surplus[: max(0, len(surplus) - keep)]
         for file in dropped:
             store.delete(file.path)
@@ -376,14 +390,6 @@ def _numbered(sha256: str, number: int) -> str:
 
 def _just_taken(file: QuestFile) -> RefusedError:
     return RefusedError(f"quest {file.id} was taken by a battle this moment", "end it with: realm battle skip")
-
-
-def _modified(path: Path) -> float:
-    """When the file came into its folder."""
-    try:
-        return path.stat().st_ctime
-    except FileNotFoundError:
-        return 0.0
 
 
 def _names(folder: Path) -> list[str]:

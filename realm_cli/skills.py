@@ -6,7 +6,6 @@ the key, and nothing else, decides whether it belongs to evals or to training, o
 
 from __future__ import annotations
 
-import hashlib
 import random
 from typing import Any, Literal, Protocol
 
@@ -67,6 +66,8 @@ def is_closed(skill: Skill, level: int) -> bool:
 
 def split_of(skill_id: str, key: str) -> Split:
     """The side of the split on which a key of an open level lies."""
+    import hashlib
+
     digest = hashlib.sha256(f"{skill_id}\n{key}".encode()).digest()
     return "eval" if int.from_bytes(digest[:8], "big") < EVAL_SHARE * 2**64 else "train"
 

@@ -73,7 +73,7 @@ def _hint(snapshot: Snapshot) -> str | None:
     if snapshot.battle["state"] not in ("stopped", "dead", "failed"):
         return None
     if board["inbox"] + board["high"] + board["normal"] + board["low"] + board["processing"] == 0:
-        return "forge or add a quest: realm quest forge --skill bin --level 1 --count 2000"
+        return "forge a quest: realm quest forge --skill bin --level 1 --count 2000"
     return "train what is queued: realm battle start"
 
 

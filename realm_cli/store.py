@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
 import logging
 import os
 import time
@@ -269,6 +268,8 @@ def make_folders(folders: Iterable[Path]) -> None:
 
 def sha256_file(path: Path) -> str:
     """SHA-256 of the file's bytes, in hexadecimal."""
+    import hashlib  # not for commands that only look: it loads the cryptography library
+
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

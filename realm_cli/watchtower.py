@@ -6,8 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
-from realm_cli import journal, status
-from realm_cli.intake import waiting_in_inbox
+from realm_cli import inbox, journal, status
 from realm_cli.ledger import Ledger
 from realm_cli.manager import Manager
 from realm_cli.process import is_running
@@ -122,7 +121,7 @@ def _board(realm: Realm) -> dict[str, Any]:
     counts = Board(realm).counts()
     counts.pop("recently_completed")
     return {
-        "inbox": waiting_in_inbox(realm),
+        "inbox": inbox.waiting(realm),
         **counts,
         "completed": journal.count_completed(realm.journal),
     }

@@ -24,7 +24,10 @@ def save_tokenizer(folder: Path, template: str, specials: list[str]) -> int:
     plain.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     plain.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=400, special_tokens=specials, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+        vocab_size=400,
+        special_tokens=specials,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
     )
     plain.train_from_iterator([TEXT] * 4, trainer)
     tokenizer = PreTrainedTokenizerFast(

@@ -152,9 +152,6 @@ def test_the_commands_of_readme_and_quickstart_run_as_written(walked: Shell) -> 
     assert Realm(walked.home / "quick").hero_ids() == ["dio", "dio-mini"]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="rich's ProgressBar ends without a line end in play.py; the line below it joins it"
-)
 def test_the_picture_in_readme_is_that_of_play() -> None:
     (shown,) = [block.text for block in documents.blocks("README.md") if "dio-mini ─" in block.text]
     seen = TrainingStatus(

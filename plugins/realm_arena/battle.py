@@ -19,7 +19,7 @@ from realm_arena.patience import Patience
 from realm_arena.quest_data import Hero
 from realm_arena.reporter import Reporter
 from realm_arena.tokens import TokenView
-from realm_cli import intake, store
+from realm_cli import inbox, intake, store
 from realm_cli.checkpoint_records import Cursor
 from realm_cli.errors import RealmError, StorageError
 from realm_cli.events import emit
@@ -150,7 +150,7 @@ class Battle:
             file = self._next_quest()
             if file is not None:
                 self._fight(file)
-            elif self.until_empty and not intake.waiting_in_inbox(self.realm):
+            elif self.until_empty and not inbox.waiting(self.realm):
                 self.campaign.save("stop")
                 self._emit("board_empty")
                 self.reporter.change(state="stopped", reason="the board is empty", quest="", quest_name="", eta_s=None)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import click
 
 from realm_cli import store, yamlfile
@@ -22,7 +20,7 @@ def list_command(ctx: Context, as_json: bool) -> None:
     manager = _manager(ctx)
     for hook in PART_HOOKS:  # asking shows which plugins fail
         manager.parts(hook)
-    rows = [{**asdict(plugin), "error": plugin.error or None} for plugin in manager.plugins]
+    rows = [plugin.as_json() for plugin in manager.plugins]
 
     def render() -> None:
         shown = [{**row, "enabled": "yes" if row["enabled"] else "no", "error": row["error"] or ""} for row in rows]

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
-from realm_cli import datafiles, gatekeeper, intake, store
+from realm_cli import datafiles, gatekeeper, inbox, intake, store
 from realm_cli.config import Depth
 from realm_cli.errors import EXIT_FAILED, EXIT_REFUSED, FormatError
 from realm_cli.inspection import DEPTHS
@@ -31,6 +32,7 @@ from realm_cli.terminal import (
 )  # fmt: skip
 
 priority_option = click.option("--priority", type=click.Choice(PRIORITIES), default="normal", show_default=True)
+dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would happen; change nothing.")
 depth_option = click.option(
     "--depth", type=click.Choice(DEPTHS), help="How deep to inspect (default: the configuration's)."
 )
@@ -80,11 +82,17 @@ def add_command(
 
 
 @click.command("intake")
+@dry_run_option
 @json_option
 @quiet_option
 @pass_context_realm
-def intake_command(ctx: Context, as_json: bool, quiet: bool) -> int:
+def intake_command(ctx: Context, dry_run: bool, as_json: bool, quiet: bool) -> int:
     """Take in what lies settled in the inbox, once; for cron when no battle runs."""
+    if dry_run:
+        seconds = ctx.realm.config.board.settle_seconds
+        for found in [*inbox.settled(ctx.realm, seconds), *inbox.strays(ctx.realm, seconds)]:
+            click.echo(f"{found.path.relative_to(ctx.realm.root)} would be taken in")
+        return 0
     outcomes = intake.take_inbox(ctx.realm, ctx.manager)
     if not outcomes and not quiet and not as_json:
         click.echo("nothing settled lies in the inbox")
@@ -136,6 +144,8 @@ def show_command(ctx: Context, quest: str, as_json: bool) -> None:
     realm, board = ctx.realm, Board(ctx.realm)
     record = board.record(quest)
     file = board.find(record.id)
+    if file is not None and file.state in PRIORITIES:
+        record = msgspec.structs.replace(record, priority=file.state)  # the folder tells, if a person moved it
     report = _read(realm.reports / f"{record.id}.json", InspectionRecord)
     preview = _read(realm.previews / f"{record.id}.json", PreviewRecord)
     data = {

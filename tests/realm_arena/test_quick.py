@@ -92,7 +92,7 @@ def test_what_is_no_utf8_text_is_named(
 
 def test_an_endless_line_is_an_error(inspect: Inspect, tmp_path: Path) -> None:
     report = inspect(write(tmp_path, GOOD + b'{"text":"' + b"x" * (17 << 20)))
-    assert said(report) == [("length", 2, "longer than 16 MiB; a quest has one JSON row a line")]
+    assert said(report) == [("length", 2, "longer than 4 MiB; a quest has one JSON row a line")]
 
 
 def test_a_report_lists_the_first_findings_and_counts_all(inspect: Inspect, tmp_path: Path) -> None:

@@ -28,7 +28,9 @@ while (file := board.claim()) is not None:
 """
 
 
-def add(realm: Realm, path: Path, start: int = 0, *, count: int = 2, priority: str = "normal", again: bool = False) -> str:
+def add(
+    realm: Realm, path: Path, start: int = 0, *, count: int = 2, priority: str = "normal", again: bool = False
+) -> str:
     """Queue a quest without a process of its own; its id."""
     file = write_rows(path, rows(count, start))
     (record,) = intake.add_files(realm, Manager.of(realm), [file], priority=priority, again=again)
@@ -48,9 +50,12 @@ def test_sixteen_processes_add_at_once_and_one_shared_file_is_accepted_once(real
     files = [shared if n % 4 == 0 else write_rows(tmp_path / f"{n}.jsonl", rows(2, n * 10)) for n in range(16)]
     adding = [
         subprocess.Popen(
-            realm_line("quest", "add", "-q", file, realm=realm), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            text=True, env=environment(),
-        )  # fmt: skip
+            realm_line("quest", "add", "-q", file, realm=realm),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(),
+        )
         for file in files
     ]
     ids, refusals = [], []
@@ -68,7 +73,9 @@ def test_sixteen_processes_add_at_once_and_one_shared_file_is_accepted_once(real
     assert all("the same content is already quest" in err for _, err in refusals)
     board = Board(realm)
     assert {file.id for file in board.files("normal")} == set(ids)
-    assert sorted(record.number for record in board.records()) == sorted({file.number for file in board.files("normal")})
+    assert sorted(record.number for record in board.records()) == sorted(
+        {file.number for file in board.files("normal")}
+    )
     assert len({record.number for record in board.records()}) == 13
     assert not list(realm.intake.iterdir())
 
@@ -104,7 +111,9 @@ def test_high_comes_before_normal_before_low_and_first_in_first_out_within(realm
     assert claimed == [ids[2], ids[5], ids[1], ids[4], ids[0], ids[3]]
 
 
-def test_a_file_moved_by_hand_between_queue_folders_changes_its_priority(realm: Realm, run: Run, tmp_path: Path) -> None:
+def test_a_file_moved_by_hand_between_queue_folders_changes_its_priority(
+    realm: Realm, run: Run, tmp_path: Path
+) -> None:
     first, second = add(realm, tmp_path / "a.jsonl"), add(realm, tmp_path / "b.jsonl", 10)
     board = Board(realm)
     file = board.find(second)

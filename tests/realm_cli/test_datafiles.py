@@ -62,7 +62,7 @@ def test_garbage_and_garbage_after_the_content_are_damage(suffix: str, tmp_path:
 def test_an_endless_line_is_refused_before_it_fills_the_memory(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"q{suffix}"
     path.write_bytes(PACKERS[suffix](b"a\n" + b"x" * (datafiles.LINE_LIMIT + 1)))
-    with pytest.raises(datafiles.LongLineError, match="line 2: longer than 16 MiB") as refused:
+    with pytest.raises(datafiles.LongLineError, match="line 2: longer than 4 MiB") as refused:
         list(datafiles.read_rows(path))
     assert refused.value.line == 2
 

@@ -11,8 +11,8 @@ from types import ModuleType
 import pytest
 
 from helpers import Run, rows, write_rows
-from realm_cli import intake, journal
-from realm_cli.errors import RefusedError, StorageError
+from realm_cli import inbox, intake, journal
+from realm_cli.errors import NotFoundError, RefusedError, StorageError
 from realm_cli.hookspecs import hookimpl
 from realm_cli.intake import Outcome
 from realm_cli.manager import Manager
@@ -64,7 +64,14 @@ def test_sub_folders_are_flattened_and_name_the_priority(realm: Realm) -> None:
     assert [outcome.record and outcome.record.source for outcome in outcomes] == [f"inbox/{place}" for place in places]
     assert (names(realm, "high"), names(realm), names(realm, "low")) == (["a.jsonl"] * 2, ["a.jsonl"] * 3, ["a.jsonl"])
     assert left_in(realm.inbox) == left_in(realm.intake) == []
-    assert [file.number for state in ("high", "normal", "low") for file in Board(realm).files(state)] == [3, 4, 1, 2, 6, 5]
+    assert [file.number for state in ("high", "normal", "low") for file in Board(realm).files(state)] == [
+        3,
+        4,
+        1,
+        2,
+        6,
+        5,
+    ]
 
 
 PARTIAL = [
@@ -79,14 +86,14 @@ def test_copies_under_way_and_other_files_stay(realm: Realm, name: str) -> None:
     write_rows(realm.inbox / name, rows(1))
     assert take(realm) == []
     assert left_in(realm.inbox) == [name]
-    assert intake.waiting_in_inbox(realm) == 0
+    assert inbox.waiting(realm) == 0
 
 
 def test_a_file_waits_until_it_is_unchanged_for_the_settle_time(realm: Realm) -> None:
     file = write_rows(realm.inbox / "a.jsonl", rows(1))
     os.utime(file, (0, 0))  # a copied old date does not count
     assert take(realm, settle=3600) == []
-    assert intake.waiting_in_inbox(realm) == 1
+    assert inbox.waiting(realm) == 1
     assert len(take(realm)) == 1
 
 
@@ -97,7 +104,6 @@ def test_files_laid_straight_into_the_queue_are_inspected_too(realm: Realm) -> N
     take(realm)
     assert (names(realm, "low"), names(realm, "failed")) == (["mine.jsonl"], ["bad.jsonl"])
     assert names(realm, "high") == ["LOUD.jsonl"]
-    assert Board(realm).record("@").priority in ("low", "high", "normal")
 
 
 def test_a_link_brings_its_content_and_only_the_link_goes(realm: Realm, tmp_path: Path) -> None:
@@ -112,7 +118,8 @@ def test_a_link_brings_its_content_and_only_the_link_goes(realm: Realm, tmp_path
     (file,) = Board(realm).files("normal")
     assert not file.path.is_symlink()
     assert file.path.read_bytes() == target.read_bytes()
-    assert left_in(realm.inbox) == ["dangling.jsonl", "folder.jsonl", "pipe.jsonl"]
+    left = {"dangling.jsonl", "folder.jsonl", "pipe.jsonl", "really-a-folder.jsonl"}
+    assert {path.name for path in realm.inbox.iterdir()} == left | {"high", "low"}
 
 
 def test_an_inbox_on_another_disk_is_copied_from(realm: Realm) -> None:
@@ -162,7 +169,7 @@ def test_two_files_of_the_same_content_in_one_go(realm: Realm, tmp_path: Path) -
     good, twin = intake.add(realm, manager, paths)
     assert good.record is not None
     assert twin.record is None
-    assert twin.problem == "the same content is already quest " + f"{good.record.id} (a.jsonl, not ended)"
+    assert twin.problem == f"the same content is already quest {good.record.id} (a.jsonl, not ended)"
     assert left_in(realm.intake) == []
 
 
@@ -321,7 +328,7 @@ def test_a_quest_without_its_data_file_cannot_be_retried(realm: Realm, tmp_path:
     board.cancel(record.id, "no")
     (file,) = board.files("failed")
     file.path.unlink()
-    with pytest.raises(RefusedError, match="is gone") if False else pytest.raises(Exception, match="is gone"):
+    with pytest.raises(NotFoundError, match="is gone"):
         intake.retry(realm, Manager.of(realm), record.id)
 
 
