@@ -44,6 +44,8 @@ class Outcome:
     problem: str = ""
     """Why it is not in the queue."""
     hint: str = ""
+    duplicate: bool = False
+    """The problem is that the content is on the board already."""
 
 
 @dataclass
@@ -145,10 +147,12 @@ def _copy_in(realm: Realm, path: Path) -> Path:
         with source, open(target, "wb") as copy:
             shutil.copyfileobj(source, copy, datafiles.CHUNK)
         store.sync_file(target)
-    except OSError as error:
+    except BaseException as error:
         with suppress(OSError):
             target.unlink(missing_ok=True)
-        raise StorageError("write", target, error) from error
+        if isinstance(error, OSError):
+            raise StorageError("write", target, error) from error
+        raise
     return target
 
 
@@ -180,6 +184,7 @@ def _prepare(
 
 
 def _refuse_duplicate(outcome: Outcome, twin: QuestRecord) -> None:
+    outcome.duplicate = True
     outcome.problem = f"the same content is already quest {twin.id} ({twin.name}, {twin.outcome or 'not ended'})"
     outcome.hint = "queue it once more with --again" + (
         f", or: realm quest retry {twin.id}" if twin.outcome and twin.outcome != "completed" else ""

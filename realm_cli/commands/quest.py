@@ -59,7 +59,7 @@ def print_outcomes(realm: Realm, outcomes: Sequence[intake.Outcome], as_json: bo
         elif outcome.report and outcome.report.warnings and not quiet:
             first = outcome.report.findings[0]
             note(f"warning: {outcome.path}: {outcome.report.warnings} warnings, first: {_finding(first)}")
-    if any(outcome.problem and outcome.record for outcome in outcomes):
+    if any(outcome.problem and (outcome.record or not outcome.duplicate) for outcome in outcomes):
         return EXIT_FAILED
     return EXIT_REFUSED if any(outcome.problem for outcome in outcomes) else 0
 

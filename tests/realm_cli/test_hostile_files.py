@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -132,7 +133,8 @@ GOOD_CONTENT = {
 @pytest.mark.parametrize("suffix", datafiles.SUFFIXES)
 def test_what_is_only_unusual_is_queued(realm: Realm, tmp_path: Path, case: str, suffix: str) -> None:
     content = GOOD_CONTENT[case]
-    pack = {".jsonl.gz": gzip.compress, ".jsonl.zst": zstandard.compress}.get(suffix, bytes)
+    packers: dict[str, Callable[[bytes], bytes]] = {".jsonl.gz": gzip.compress, ".jsonl.zst": zstandard.compress}
+    pack = packers.get(suffix, bytes)
     path = tmp_path / f"a{suffix}"
     path.write_bytes(pack(content))
     (outcome,) = intake.add(realm, Manager.of(realm), [path])
