@@ -135,3 +135,14 @@ def test_looking_loads_nothing_heavy(realm: Realm, line: str) -> None:
     code, modules = json.loads(done.stderr)
     assert code == 0
     assert HEAVY & set(modules) == set()
+
+
+def test_output_that_cannot_be_written_is_told_without_a_traceback(realm: Realm) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            realm_line("status", realm=realm), stdout=full, stderr=subprocess.PIPE, text=True, env=environment(),
+            check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: cannot write the output: No space left on device")
+    assert "Traceback" not in done.stderr
