@@ -81,6 +81,6 @@ def belongs(skill: Skill, level: int, problem: Problem, split: Split) -> bool:
     """
     if is_closed(skill, level):
         return True
-    if is_closed(skill, problem.meta.get("first_level", level)):
-        return split == "train"
-    return split_of(skill.id, problem.key) == split
+    if split_of(skill.id, problem.key) != split:
+        return False
+    return split == "train" or not is_closed(skill, problem.meta.get("first_level", level))

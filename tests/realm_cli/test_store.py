@@ -9,6 +9,8 @@ import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -152,32 +154,33 @@ def test_a_record_of_a_newer_realm_is_neither_damaged_nor_rebuilt(tmp_path: Path
     assert os.listdir(tmp_path) == ["board.json"]
 
 
-@pytest.fixture
-def small_files() -> object:
-    """No file may grow beyond 1000 bytes: what a full disk does, without filling one."""
+@contextmanager
+def small_files() -> Iterator[None]:
+    """No file may grow beyond 1000 bytes: what a full disk does, without filling one. It holds for the tests' own output
+    as well, so it is for the single call that is to be refused."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
-    yield None
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-@pytest.mark.usefixtures("small_files")
 def test_a_refused_write_leaves_the_old_file_and_no_rest(tmp_path: Path) -> None:
     path = tmp_path / "file"
     store.write_atomic(path, b"old")
-    with pytest.raises(StorageError, match=f"cannot write {path}: ") as caught:
+    with pytest.raises(StorageError, match=f"cannot write {path}: ") as caught, small_files():
         store.write_atomic(path, b"x" * 5000)
     assert caught.value.path == path
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["file"]
 
 
-@pytest.mark.usefixtures("small_files")
 def test_an_append_that_does_not_fit_whole_is_not_made(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     store.append_line(path, {"text": "x" * 800})
     before = path.read_bytes()
-    with pytest.raises(StorageError, match=f"cannot append to {path}: "):
+    with pytest.raises(StorageError, match=f"cannot append to {path}: "), small_files():
         store.append_line(path, {"text": "x" * 800})
     assert path.read_bytes() == before
 
