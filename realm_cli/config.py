@@ -44,6 +44,13 @@ class BoardConfig(_Strict, frozen=True, kw_only=True):
     keep_completed: Positive = 200
 
 
+class CurriculumConfig(_Strict, frozen=True, kw_only=True):
+    """Which skills are forged and examined."""
+
+    skills: list[str] = []
+    """None named = all that are unlocked."""
+
+
 class PluginsConfig(_Strict, frozen=True, kw_only=True):
     """Which plugins stay out."""
 
@@ -56,6 +63,7 @@ class RealmConfig(_Strict, frozen=True, kw_only=True):
     hero: str = "dio-mini"
     training: TrainingConfig = TrainingConfig()
     board: BoardConfig = BoardConfig()
+    curriculum: CurriculumConfig = CurriculumConfig()
     plugins: PluginsConfig = PluginsConfig()
 
 

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from realm_cli.records import EventRecord
 
 GROUP = "realm"
-PART_HOOKS = ("realm_commands", "realm_records", "realm_skills", "realm_inspectors")
+PART_HOOKS = (
+    "realm_commands", "realm_records", "realm_skills", "realm_inspectors", "realm_oracles", "realm_callbacks",
+)  # fmt: skip
 
 hookspec = pluggy.HookspecMarker(GROUP)
 hookimpl = pluggy.HookimplMarker(GROUP)
@@ -45,6 +47,18 @@ def realm_skills() -> list[Part]:
 @hookspec
 def realm_inspectors() -> list[Part]:
     """Checks on a quest file before it is queued: the object is a `realm_cli.inspection.Inspector`, called for its depth."""
+    raise AssertionError("a specification is never called")
+
+
+@hookspec
+def realm_oracles() -> list[Part]:
+    """Inference back ends: the name is what users choose, the object a `realm_cli.generation.Backend` or a class of one."""
+    raise AssertionError("a specification is never called")
+
+
+@hookspec
+def realm_callbacks() -> list[Part]:
+    """Work in a battle's process between steps: the object is a class of `realm_cli.callbacks.BattleCallback`."""
     raise AssertionError("a specification is never called")
 
 

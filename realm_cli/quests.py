@@ -10,7 +10,7 @@ import logging
 import os
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -208,9 +208,9 @@ class Board:
 
     # -- training --------------------------------------------------------------------------------------------
 
-    def claim(self) -> QuestFile | None:
+    def claim(self, priorities: Sequence[str] = PRIORITIES) -> QuestFile | None:
         """Take the next quest into `processing`: by priority, then first in, first out. None when there is none."""
-        for state in PRIORITIES:
+        for state in priorities:
             while (name := self._next_name(state)) is not None:
                 file = parse_name(self.realm.processing / name)
                 if file is not None and store.move(self.folder(state) / name, file.path):

@@ -11,8 +11,8 @@ from realm_cli import yamlfile
 from realm_cli.config import HeroConfig, RealmConfig
 from realm_cli.errors import NotFoundError, UsageError, nearest
 
-RESERVED = ("base", "current_model")
-"""Names in `models/` that no hero can have."""
+RESERVED = ("base", "current_model", "pending")
+"""Names in `models/` and `status/evals/` that no hero can have."""
 PRIORITIES = ("high", "normal", "low")
 FLAGS = ("pause", "stop", "skip", "save")
 HERO_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -48,6 +48,10 @@ class Realm:
         self.events = self.status / "events.jsonl"
         self.metrics = self.status / "metrics"
         self.ledger = self.status / "ledger"
+        self.evals = self.status / "evals"
+        self.pending_evals = self.evals / "pending"
+        self.skill_states = self.status / "skills"
+        self.eval_sets = self.data / "validation"
         self.tokens = self.data / "tokens"
         self.board_counter = self.status / "board.json"
         self.battle_lock = self.status / ".battle.lock"
@@ -79,7 +83,7 @@ class Realm:
         return [
             self.heroes, self.skills, self.control, *drops, *queues, self.processing, self.completed, self.failed,
             self.intake, self.quest_records, self.reports, self.previews, self.metrics, self.ledger, self.models / "base",
-            self.backups, self.data / "validation", self.tokens, self.logs,
+            self.pending_evals, self.skill_states, self.backups, self.eval_sets, self.tokens, self.logs,
         ]  # fmt: skip
 
     @cached_property

@@ -240,13 +240,26 @@ class SampleView(msgspec.Struct, frozen=True):
     line: int = 0
 
 
+class EvalView(msgspec.Struct, frozen=True, kw_only=True):
+    """The last eval, with a right and a wrong answer to look at."""
+
+    skill: str
+    level: int
+    step: int
+    correct: int
+    size: int
+    closed: bool
+    right: SampleView | None = None
+    wrong: SampleView | None = None
+
+
 class TrainingStatus(Record, frozen=True, kw_only=True):
     """What the battle is doing (`status/training.json`). Its writer is the battle alone."""
 
     kind: ClassVar[str] = "training"
 
     state: str
-    """starting, training, saving, paused, idle, waiting (for the machine), stopped, failed."""
+    """starting, training, saving, evaluating, paused, idle, waiting (for the machine), stopped, failed."""
     reason: str = ""
     hero: str = ""
     quest: str = ""
@@ -266,7 +279,13 @@ class TrainingStatus(Record, frozen=True, kw_only=True):
     gpu_memory: int | None = None
     """Bytes reserved on the GPU; none on CPU."""
     last_checkpoint: str = ""
+    started_at: str = ""
+    callback_s: float = 0.0
+    """Seconds of this battle that evals and forging took."""
+    saving_s: float = 0.0
+    """Seconds of this battle that checkpoints took."""
     sample: SampleView | None = None
+    last_eval: EvalView | None = None
     acknowledged: dict[str, Acknowledgement] = {}
     process: ProcessMark
     heartbeat: str

@@ -49,6 +49,9 @@ class Skill(Protocol):
         """A problem of that level, the same for the same state of `rng`, in bounded time."""
         ...
 
+    # A skill may also have `lesson(level, rng)`, the same problems in the wording that training sees (tags, tricks of
+    # format), and `configured(settings, where)`, itself with the `settings:` of its YAML; both are optional.
+
     def judge(self, problem: Problem, reply: str) -> Verdict:
         """Whether the reply is right; never raises, whatever the reply."""
         ...

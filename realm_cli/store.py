@@ -80,6 +80,11 @@ def to_json(data: Any) -> bytes:
     return msgspec.json.format(msgspec.json.encode(data), indent=2) + b"\n"
 
 
+def to_line(data: Any) -> bytes:
+    """JSON on one line with a final newline, for files that are many."""
+    return msgspec.json.encode(data) + b"\n"
+
+
 def write_record(path: Path, record: Record, *, durable: bool = False) -> None:
     """Write one record as its file."""
     write_atomic(path, to_json(record.to_dict()), durable=durable)

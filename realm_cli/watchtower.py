@@ -6,13 +6,15 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
-from realm_cli import inbox, journal, status
+from realm_cli import champions, inbox, journal, skillstate, status, store
 from realm_cli.ledger import Ledger
 from realm_cli.manager import Manager
 from realm_cli.process import is_running
 from realm_cli.quests import Board
 from realm_cli.realm import Realm
-from realm_cli.records import TrainingStatus, seconds_since
+from realm_cli.records import EventRecord, TrainingStatus, seconds_since
+from realm_cli.skill_records import EvalLine, Mastery, SkillState
+from realm_cli.skillbook import GuildSkill, open_skills
 from realm_cli.skills import is_closed
 
 log = logging.getLogger("realm.watchtower")
@@ -32,6 +34,8 @@ class Snapshot:
     skills: dict[str, Any]
     training: TrainingStatus | None
     """What the battle wrote last, whole."""
+    champion: dict[str, Any] | None
+    pending_evals: int
 
     @property
     def battle_state(self) -> str:
@@ -40,22 +44,27 @@ class Snapshot:
 
     def as_json(self) -> dict[str, Any]:
         """The document of `realm status --json`."""
-        return {"hero": self.hero, "battle": self.battle, "board": self.board, "skills": self.skills}
+        return {
+            "hero": self.hero, "battle": self.battle, "board": self.board, "skills": self.skills,
+            "champion": self.champion, "pending_evals": self.pending_evals,
+        }  # fmt: skip
 
 
 def gaze(realm: Realm, manager: Manager) -> Snapshot:
     """Look at everything once."""
-    training = status.read(realm)
+    training, skills = status.read(realm), _skills(realm, manager)
     return Snapshot(
-        hero=_hero(realm, training),
+        hero=_hero(realm, training, skills),
         battle=_battle(training),
         board=_board(realm),
-        skills=_skills(manager),
+        skills=skills,
         training=training,
+        champion=_champion(realm),
+        pending_evals=sum(1 for _ in realm.pending_evals.glob("*.json")),
     )
 
 
-def _hero(realm: Realm, training: TrainingStatus | None) -> dict[str, Any]:
+def _hero(realm: Realm, training: TrainingStatus | None, skills: dict[str, Any]) -> dict[str, Any]:
     name = realm.config.hero
     ledger = Ledger(realm, name)
     steps = ledger.steps()
@@ -73,11 +82,17 @@ def _hero(realm: Realm, training: TrainingStatus | None) -> dict[str, Any]:
         "gold": GOLD_PER_QUEST * journal.count_completed(realm.journal, name),
         "atk": _inverse(loss),
         "def": _inverse(val_loss),
-        "acc": None,
+        "acc": _accuracy(skills),
         "loss": loss,
         "val_loss": val_loss,
         "checkpoints": len(steps),
     }
+
+
+def _accuracy(skills: dict[str, Any]) -> float | None:
+    """ACC: mean eval accuracy of the levels in training, over the skills that were evaluated."""
+    found = [skill["accuracy"] for skill in skills.values() if skill["accuracy"] is not None]
+    return sum(found) / len(found) if found else None
 
 
 def _inverse(value: float | None) -> float | None:
@@ -127,14 +142,63 @@ def _board(realm: Realm) -> dict[str, Any]:
     }
 
 
-def _skills(manager: Manager) -> dict[str, Any]:
-    """Every skill at the level in training; nothing is mastered before there are evals."""
-    found = {}
-    for name in sorted(manager.parts("realm_skills")):
-        try:
-            closed = is_closed(manager.skill(name), 1)
-        except Exception as error:  # the edge of a plugin
-            log.warning("skill '%s' is left out: %s", name, error)
-            continue
-        found[name] = {"level": 1, "accuracy": None, "interval": None, "evals": 0, "closed": closed}
-    return found
+def _skills(realm: Realm, manager: Manager) -> dict[str, Any]:
+    """Every usable skill at the level in training, as the active hero stands."""
+    usable, broken = open_skills(realm, manager)
+    for name, problem in broken.items():
+        log.warning("skill '%s' is left out: %s", name, problem)
+    return {entry.config.id: _skill(realm, entry) for entry in usable}
+
+
+def _skill(realm: Realm, entry: GuildSkill) -> dict[str, Any]:
+    hero, name = realm.config.hero, entry.config.id
+    state = skillstate.read(realm, hero, name) or SkillState(hero=hero, skill=name)
+    lines = skillstate.lines(realm, hero, name, recent=True)
+    found = skillstate.standing(lines, state.level, since=state.counts_from)
+    return {
+        "level": state.level,
+        "accuracy": found.accuracy,
+        "interval": found.interval,
+        "evals": len(found.steps),
+        "closed": is_closed(entry.skill, state.level),
+        "threshold": entry.config.eval.threshold,
+        "max_level": entry.config.max_level,
+        "mastered": [_mastery(entry, mastery, lines) for mastery in state.mastered],
+        "recent": [round(line.accuracy, 4) for line in lines if line.level == state.level and line.state == "ok"][-12:],
+        "flagged": lines[-1].flagged if lines else "",
+        "unlock": _locked_by(realm, entry),
+    }
+
+
+def _mastery(entry: GuildSkill, mastery: Mastery, lines: list[EvalLine]) -> dict[str, Any]:
+    """A mastered level, with its last eval: what was mastered once may be lost again."""
+    last = next((line for line in reversed(lines) if line.level == mastery.level and line.state == "ok"), None)
+    return {
+        "level": mastery.level,
+        "step": mastery.step,
+        "accuracy": mastery.accuracy,
+        "interval": mastery.interval,
+        "closed": is_closed(entry.skill, mastery.level),
+        "now": last.accuracy if last else None,
+    }
+
+
+def _locked_by(realm: Realm, entry: GuildSkill) -> dict[str, int]:
+    """The skills and levels that still have to be mastered before this one is trained."""
+    missing = {}
+    for skill, level in entry.config.unlock.items():
+        state = skillstate.read(realm, realm.config.hero, skill)
+        if state is None or max(state.mastered_levels, default=0) < level:
+            missing[skill] = level
+    return missing
+
+
+def _champion(realm: Realm) -> dict[str, Any] | None:
+    record = champions.read(realm, realm.config.hero)
+    return None if record is None else {"step": record.step, "name": record.checkpoint, "by": record.by}
+
+
+def recent_events(realm: Realm, count: int) -> list[EventRecord]:
+    """The last events, oldest first."""
+    tail = store.read_tail(realm.events, 64 * 1024)[-count:]
+    return [EventRecord.from_dict(data, str(realm.events)) for data in tail]

@@ -6,6 +6,7 @@ import functools
 import logging
 import math
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ import torch
 from realm_arena import blackbox, machine, order, tokens
 from realm_arena.campaign import Campaign
 from realm_arena.flags import Flags, QuestOver, Stop
+from realm_arena.lending import Lender
 from realm_arena.obedience import Obedience
 from realm_arena.order import Step
 from realm_arena.patience import Patience
@@ -20,6 +22,7 @@ from realm_arena.quest_data import Hero
 from realm_arena.reporter import Reporter
 from realm_arena.tokens import TokenView
 from realm_cli import inbox, intake, store
+from realm_cli.callbacks import Orders
 from realm_cli.checkpoint_records import Cursor
 from realm_cli.errors import RealmError, StorageError
 from realm_cli.events import emit
@@ -41,7 +44,10 @@ COUNTED_QUESTS = 200
 class Battle:
     """One battle. `run` is its whole life."""
 
-    def __init__(self, realm: Realm, manager: Manager, *, until_empty: bool = False) -> None:
+    def __init__(
+        self, realm: Realm, manager: Manager, *, until_empty: bool = False, orders: Orders | None = None
+    ) -> None:
+        self.orders = orders or Orders()
         self.realm = realm
         self.manager = manager
         self.until_empty = until_empty
@@ -81,6 +87,7 @@ class Battle:
         self.patience = Patience(self.flags, self.reporter)
         self.campaign = Campaign(hero, self.manager, self.reporter, self.patience, device)
         self.obedience = Obedience(self.flags, self.campaign, self.patience, self.reporter)
+        self.lender = Lender(self.realm, self.manager, self.orders, self.campaign, self.obedience, self.reporter)
         for line in self.board.mend(hero.id):
             log.info("%s", line)
         self._finish_filed()
@@ -144,12 +151,14 @@ class Battle:
 
     def _serve(self) -> None:
         """Quest after quest, high before normal before low."""
+        self.lender.at_checkpoint(None)
         while True:
             self.obedience.obey(None)
             self.patience.persist(lambda: intake.take_inbox(self.realm, self.manager))
             file = self._next_quest()
             if file is not None:
                 self._fight(file)
+                self.lender.at_checkpoint(None)
             elif self.until_empty and not inbox.waiting(self.realm):
                 self.campaign.save("stop")
                 self._emit("board_empty")
@@ -161,7 +170,16 @@ class Battle:
     def _next_quest(self) -> QuestFile | None:
         """A quest that a kill interrupted goes on first: what runs is not preempted."""
         interrupted = self.board.files("processing")
-        return interrupted[0] if interrupted else self.patience.persist(self.board.claim)
+        if interrupted:
+            return interrupted[0]
+        if self.orders.forge:
+            file = self._claim(("high", "normal"))
+            if file is not None or self.lender.forge():
+                return file or self._claim(("high", "normal"))
+        return self._claim(PRIORITIES)
+
+    def _claim(self, priorities: Sequence[str]) -> QuestFile | None:
+        return self.patience.persist(lambda: self.board.claim(priorities))
 
     def _wait_for_quests(self) -> None:
         if self.reporter.status.state != "idle":
@@ -242,7 +260,8 @@ class Battle:
                 epoch=done / len(view), gpu_memory=trainer.gpu_memory,
             )  # fmt: skip
             if done < total:
-                self.campaign.save_if_due(record)
+                if self.campaign.save_if_due(record):
+                    self.lender.at_checkpoint(record)
                 self.obedience.obey(record)
 
     def _rehearse_longest(self, view: TokenView) -> None:

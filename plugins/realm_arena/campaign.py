@@ -72,18 +72,20 @@ class Campaign:
         """Whether this very step is on disk; step 0 is the base model, which always is."""
         return self.progress.step == (self.checkpoint.step if self.checkpoint else 0)
 
-    def save_if_due(self, quest: QuestRecord) -> None:
-        """Save after so many steps or minutes."""
-        steps = self.progress.step - (self.checkpoint.step if self.checkpoint else 0)
-        minutes = (time.monotonic() - self.saved_at) / 60
-        if steps >= self.config.save_steps or minutes >= self.config.save_minutes:
+    def save_if_due(self, quest: QuestRecord) -> bool:
+        """Save at every so many steps, and after so many minutes. True for the first: the clock has no part in it."""
+        if self.progress.step % self.config.save_steps == 0:
             self.save("interval", quest)
+            return True
+        if time.monotonic() - self.saved_at >= 60 * self.config.save_minutes:
+            self.save("minutes", quest)
+        return False
 
     def save(self, why: str, quest: QuestRecord | None = None, finished: list[Cursor] | None = None) -> None:
         """Checkpoint now, unless this step has one; waits while the disk has no room."""
         if self.is_saved:
             return
-        before = self.reporter.status.state
+        before, begun = self.reporter.status.state, time.monotonic()
         self.reporter.change(state="saving")
         val_loss = self.held_out.loss(self.trainer) if self.held_out else None
         facts = self._facts(why, quest, finished or [], val_loss)
@@ -92,6 +94,7 @@ class Campaign:
         self.saved_at = time.monotonic()
         self.patience.persist(lambda: retention.apply(self.realm, self.hero.id, self.config.keep_last))
         self.reporter.pause_clock()
+        self.reporter.count_saving(time.monotonic() - begun)
         self.reporter.change(state=before, val_loss=val_loss, last_checkpoint=self.checkpoint.name)
         emit(self.realm, self.manager, "checkpoint_saved", name=self.checkpoint.name, step=self.progress.step, why=why)
 

@@ -7,15 +7,17 @@ from realm_cli.errors import RealmError
 from realm_cli.inspection import Report
 from realm_cli.manager import Manager
 from realm_cli.realm import Realm
+from realm_cli.skillbook import open_skill, skill_ids
 from realm_cli.skills import Skill, is_closed, split_of
 
 
 class Contamination:
-    """Knows the installed skills and which of their levels are open."""
+    """Knows the realm's skills and which of their levels are open."""
 
     def __init__(self, realm: Realm, report: Report) -> None:
+        self._realm = realm
         self._manager = Manager.of(realm)
-        self._names = set(self._manager.parts("realm_skills"))
+        self._names = set(skill_ids(realm))
         self._report = report
         self._skills: dict[str, Skill | None] = {}
         self._open: dict[tuple[str, int], bool] = {}
@@ -34,7 +36,7 @@ class Contamination:
     def _skill(self, name: str) -> Skill | None:
         if name not in self._skills:
             try:
-                self._skills[name] = self._manager.skill(name)
+                self._skills[name] = open_skill(self._realm, self._manager, name).skill
             except RealmError as error:
                 self._skills[name] = None
                 self._report.warning("contamination", f"not checked: {error.message}")

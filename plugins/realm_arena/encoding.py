@@ -83,6 +83,18 @@ class HeroTokenizer:
         trained = encoded.ids[encoded.trained]
         return int(trained[-1]) if len(trained) and int(trained[-1]) in self._special else self.eos_id
 
+    def prompt_ids(self, messages: Sequence[Message]) -> list[int]:
+        """What stands before the hero's reply to `messages`, token for token as in training.
+
+        A row with a reply is encoded and cut where its reply begins: a template's own generation prompt may differ
+        from what it puts before replies (an empty think block, a space that joins the first word).
+        """
+        (encoded,) = self.encode([Row(messages=[*messages, Message("assistant", "a")])])
+        trained = np.flatnonzero(encoded.trained)
+        gaps = np.flatnonzero(np.diff(trained) > 1)
+        begin = trained[gaps[-1] + 1] if len(gaps) else trained[0]
+        return [int(token) for token in encoded.ids[:begin]]
+
     def encode(self, rows: Sequence[Row]) -> list[Encoded]:
         """Every row as tokens, in order. Raises `ConversationError` when the template refuses one of them."""
         chats = [row.messages for row in rows if row.messages is not UNSET]

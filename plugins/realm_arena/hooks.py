@@ -49,6 +49,12 @@ def realm_inspectors() -> list[Part]:
 
 
 @hookimpl
+def realm_oracles() -> list[Part]:
+    """The first inference back end."""
+    return [Part("local", "realm_arena.local:LocalBackend", "transformers in this process, batched.")]
+
+
+@hookimpl
 def realm_event(realm: Realm, event: EventRecord) -> None:
     """A quest that left the board needs its cached tokens no more."""
     if event.name in ENDS:

@@ -28,7 +28,9 @@ class Reporter:
 
     def __init__(self, realm: Realm, hero: str) -> None:
         self.realm = realm
-        self.status = TrainingStatus(state="starting", hero=hero, process=this_process(), heartbeat=now())
+        self.status = TrainingStatus(
+            state="starting", hero=hero, process=this_process(), heartbeat=now(), started_at=now()
+        )
         self.metrics = MetricsWriter(path_of(realm, hero))
         self.board_samples = 0
         """Samples that wait in the queue, for the board's ETA."""
@@ -70,6 +72,14 @@ class Reporter:
     def pause_clock(self) -> None:
         """The time until the next step is not training time (saves, pauses, evals)."""
         self._stepped_at = None
+
+    def count_callbacks(self, seconds: float) -> None:
+        """Add to the time that evals and forging took, so that their share can be told."""
+        self.status = msgspec.structs.replace(self.status, callback_s=self.status.callback_s + seconds)
+
+    def count_saving(self, seconds: float) -> None:
+        """Add to the time that checkpoints took."""
+        self.status = msgspec.structs.replace(self.status, saving_s=self.status.saving_s + seconds)
 
     def stepped(self, result: StepResult, samples: int, **fields: Any) -> None:
         """Note one training step; writes when the last writing is old enough."""

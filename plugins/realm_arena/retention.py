@@ -1,11 +1,12 @@
-"""Which checkpoints a battle keeps: the last N, the best, what is in use. A plan first, then the deeds."""
+"""Which checkpoints a battle keeps: the last N, the best, champion and level-ups, what is in use. A plan first, then the deeds."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from realm_cli import checkpoints, store
+from realm_cli import champions, checkpoints, store
 from realm_cli.checkpoint_records import LedgerRecord
 from realm_cli.checkpoints import Checkpoint
 from realm_cli.ledger import METRICS, Ledger
@@ -20,9 +21,9 @@ class Plan:
     keep: dict[int, str]
 
 
-def plan(records: list[LedgerRecord], keep_last: int) -> Plan:
-    """Decide from ledger records, newest first."""
-    keep: dict[int, str] = {record.step: "one of the last" for record in records[:keep_last]}
+def plan(records: list[LedgerRecord], keep_last: int, protected: Mapping[int, str]) -> Plan:
+    """Decide from ledger records, newest first; `protected` steps stay for the reasons given."""
+    keep: dict[int, str] = {record.step: "one of the last" for record in records[:keep_last]} | dict(protected)
     for metric in METRICS:
         scored = [record for record in records if getattr(record, metric) is not None]
         if scored:
@@ -35,7 +36,7 @@ def apply(realm: Realm, hero: str, keep_last: int) -> list[str]:
     """Drop what the plan drops, each with a tombstone first; returns the names."""
     ledger = Ledger(realm, hero)
     dropped = []
-    for step in plan(ledger.list_all(None), keep_last).drop:
+    for step in plan(ledger.list_all(None), keep_last, champions.protected_steps(realm, hero)).drop:
         name = ledger.get(step).canonical_name
         ledger.bury(step, f"retention: not one of the last {keep_last}, nor the best")
         folder = realm.hero_folder(hero) / name

@@ -7,25 +7,31 @@ from realm_cli.skills import Verdict
 
 LONGEST_VALUE = 64
 """Digits of the widest result: 32 bits times 32 bits. A longer row of digits is no value."""
+RESULT_LINES = ("Result:", "Final:")
+"""What stands before the result in the replies that end with it."""
 
 
 def judge(answer: str, reply: str) -> Verdict:
-    """Whether `reply` says what the golden `answer` (`call = result`) says, or is the bare result and nothing else."""
+    """Whether `reply` says what the golden `answer` says, line by line.
+
+    Where that is no more than `call = result`, the bare result and nothing else is right as well.
+    """
     golden = _compact(answer)
-    call, _, result = golden.rpartition("=")
     text = _compact(_without_thinking(reply))
-    parsed = _value_in(text)
+    result, parsed = _value_in(golden, golden), _value_in(text, golden)
+    plain = "\n" not in answer.strip()
     if not text:
         return Verdict(False, parsed, "the reply is empty")
     if text == golden:
-        return Verdict(True, parsed, "call and result are right")
-    if text == result:
-        return Verdict(True, parsed, "the bare result is right")
-    if parsed == result:
-        return Verdict(False, parsed, f"the result stands after something else than the call {call}")
-    if parsed:
+        return Verdict(True, parsed, "call and result are right" if plain else "call, result and all lines are right")
+    if not parsed:
+        return Verdict(False, parsed, "no value stands where the result belongs")
+    if parsed != result:
         return Verdict(False, parsed, f"the result is not {result}")
-    return Verdict(False, parsed, "the reply does not end with a value")
+    if text == result:
+        return Verdict(plain, parsed, "the bare result is " + ("right" if plain else "less than the tag asks for"))
+    what = "the call around it" if plain else "the call or a line that the tag asks for"
+    return Verdict(False, parsed, f"the result is right, but {what} is not")
 
 
 def _without_thinking(reply: str) -> str:
@@ -43,13 +49,23 @@ def _without_thinking(reply: str) -> str:
 
 
 def _compact(text: str) -> str:
-    """The text without white space at its ends and around marks. Splitting keeps this linear for any reply."""
-    for mark in "=,()":
-        text = mark.join([piece.strip() for piece in text.split(mark)])
-    return text.strip()
+    """The text without white space, but for one blank between two letters or digits that it keeps apart."""
+    pieces: list[str] = []
+    for piece in text.split():
+        if pieces and _is_letter(pieces[-1][-1]) and _is_letter(piece[0]):
+            pieces.append(" ")
+        pieces.append(piece)
+    return "".join(pieces)
 
 
-def _value_in(text: str) -> str:
-    """What the reply gives as its value: all that follows the last `=` if that is circled digits, else nothing."""
-    tail = text[text.rfind("=") + 1 :]
-    return tail if len(tail) <= LONGEST_VALUE and is_circled(tail) else ""
+def _is_letter(character: str) -> bool:
+    return character.isalnum() or character == "_"
+
+
+def _value_in(text: str, golden: str) -> str:
+    """What a compact text gives as its result, where the compact golden answer has it; nothing if that is no value."""
+    line = next((mark for mark in RESULT_LINES if mark in golden), None)
+    tail = text.rpartition(line)[2] if line else text.partition(" Verification:")[0].rpartition("=")[2]
+    if len(tail) > LONGEST_VALUE:
+        return ""
+    return tail if is_circled(tail) or (tail.isascii() and tail.isdecimal()) else ""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
+from realm_cli import skillbook
 from realm_cli.manager import Manager
 from realm_cli.realm import Realm
 from realm_cli.skills import Problem
-from realm_guild import skills
 from realm_guild.sampling import sample
 
 
@@ -29,7 +29,7 @@ class SkillInfo:
 class SkillTrainer:
     """Gives problems of one skill."""
 
-    entry: skills.GuildSkill
+    entry: skillbook.GuildSkill
 
     def sample(self, level: int, count: int, seed: int | None = None) -> list[Problem]:
         """`count` problems of the training split; without a seed they differ at every call."""
@@ -39,16 +39,16 @@ class SkillTrainer:
 
 def list_skills(realm: Realm | None = None) -> list[str]:
     """The ids of the realm's skills, sorted."""
-    return skills.skill_ids(realm or Realm.find())
+    return skillbook.skill_ids(realm or Realm.find())
 
 
 def get_skill(skill_id: str, realm: Realm | None = None) -> SkillInfo:
     """A skill's settings. Raises `NotFoundError`."""
-    config = skills.load_config(realm or Realm.find(), skill_id)
+    config = skillbook.load_config(realm or Realm.find(), skill_id)
     return SkillInfo(config.id, config.name, config.icon, config.color, config.max_level, config.api)
 
 
 def get_trainer(skill_id: str, realm: Realm | None = None) -> SkillTrainer:
     """The source of a skill's problems. Raises `NotFoundError`."""
     realm = realm or Realm.find()
-    return SkillTrainer(skills.open_skill(realm, Manager.of(realm), skill_id))
+    return SkillTrainer(skillbook.open_skill(realm, Manager.of(realm), skill_id))

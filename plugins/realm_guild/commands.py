@@ -8,13 +8,10 @@ import click
 
 from realm_cli.questview import describe, quest_json, what_next
 from realm_cli.realm import PRIORITIES
+from realm_cli.skillbook import ALIASES, GuildSkill, open_skill
 from realm_cli.skills import Split
 from realm_cli.terminal import Context, emit, facts, json_option, note, pass_context_realm, quiet_option, table
 from realm_guild import views
-from realm_guild.skills import GuildSkill, open_skill
-
-ALIASES = {"binary": "bin", "syllo": "sy"}
-"""Names that the command line understands beside the ids."""
 
 
 def _open(ctx: Context, name: str) -> GuildSkill:

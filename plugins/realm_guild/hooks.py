@@ -19,3 +19,20 @@ def realm_commands() -> list[Part]:
         Part("play", "realm_guild.play:play_command", "Train the hero, with progress shown."),
         Part("quest forge", f"{_C}:forge_command", "Make a quest of fresh problems and queue it."),
     ]
+
+
+@hookimpl
+def realm_callbacks() -> list[Part]:
+    """Evals, levels and forging inside a battle."""
+    return [Part("guild", "realm_guild.callback:GuildCallback", "Evals, levels, forging on demand.")]
+
+
+@hookimpl
+def realm_records() -> list[Part]:
+    """The guild's own files."""
+    module = "realm_guild.records"
+    return [
+        Part("eval_set", f"{module}:EvalSet", "The problems of every eval of one level."),
+        Part("eval_request", f"{module}:EvalRequest", "An eval that is to be made."),
+        Part("eval", f"{module}:EvalResult", "One eval of one checkpoint."),
+    ]

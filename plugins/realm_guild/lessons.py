@@ -9,9 +9,9 @@ from realm_cli.manager import Manager
 from realm_cli.quests import Board
 from realm_cli.realm import PRIORITIES, Realm
 from realm_cli.records import QuestRecord
+from realm_cli.skillbook import open_skill
 from realm_cli.skills import Skill
 from realm_guild.forge import default_seed, forge, forge_source, held_out_rows, to_jsonl
-from realm_guild.skills import open_skill
 
 SKILL = "bin"
 LESSONS = {1: 3_000, 2: 6_000, 3: 12_000}

@@ -23,11 +23,29 @@ def sample(skill: Skill, level: int, count: int, seed: int, split: Split) -> lis
     rng = random.Random(f"{skill.id} level {level} {split} seed {seed}")
     found = list(_distinct(skill, level, count, rng, split))
     if not found:
-        raise RealmError(
-            f"{skill.id} level {level} gave no problem for the {split} split",
-            "a level with so few problems should report its `space`, so that it counts as closed",
-        )
+        raise _nothing(skill, level, split)
     return found if split == "eval" else list(islice(_with_repeats(found, rng), count))
+
+
+def draws(skill: Skill, level: int, seed: int, split: Split) -> Iterator[Problem]:
+    """Problems of one side of the split without end, as the level draws them: common ones come again."""
+    rng = random.Random(f"{skill.id} level {level} {split} draws {seed}")
+    draw = getattr(skill, "lesson", skill.problem) if split == "train" else skill.problem
+    missed = 0
+    while missed < DRAWS_AT_LEAST:
+        problem = draw(level, rng)
+        missed += 1
+        if belongs(skill, level, problem, split):
+            missed = 0
+            yield problem
+    raise _nothing(skill, level, split)
+
+
+def _nothing(skill: Skill, level: int, split: Split) -> RealmError:
+    return RealmError(
+        f"{skill.id} level {level} gave no problem for the {split} split",
+        "a level with so few problems should report its `space`, so that it counts as closed",
+    )
 
 
 def _distinct(skill: Skill, level: int, count: int, rng: random.Random, split: Split) -> Iterator[Problem]:
@@ -35,10 +53,11 @@ def _distinct(skill: Skill, level: int, count: int, rng: random.Random, split: S
     space = skill.space(level)
     wanted = count if space is None else min(count, space)
     keys: set[str] = set()
+    draw = getattr(skill, "lesson", skill.problem) if split == "train" else skill.problem
     for _ in range(DRAWS_PER_PROBLEM * wanted + DRAWS_AT_LEAST):
         if len(keys) == wanted:
             return
-        problem = skill.problem(level, rng)
+        problem = draw(level, rng)
         if problem.key not in keys and belongs(skill, level, problem, split):
             keys.add(problem.key)
             yield problem

@@ -9,8 +9,8 @@ import msgspec
 from realm_cli.errors import RealmError
 from realm_cli.manager import Manager
 from realm_cli.realm import Realm
+from realm_cli.skillbook import GuildSkill, open_skill, skill_ids
 from realm_cli.skills import CLOSED_BELOW, Problem
-from realm_guild.skills import GuildSkill, open_skill, skill_ids
 
 
 def skill_rows(realm: Realm, manager: Manager) -> list[dict[str, Any]]:

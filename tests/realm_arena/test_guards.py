@@ -173,9 +173,10 @@ def test_retention_keeps_the_last_the_best_and_leaves_tombstones(realm: Realm, r
         )
 
     records = [entry(50, 0.9, 0.9), entry(40, 0.8, 0.5), entry(30, 0.1, 0.7), entry(20, 0.6, 0.2), entry(10, 0.7, None)]
-    plan = retention.plan(records, 2)
+    plan = retention.plan(records, 2, {})
     assert plan.drop == [10]
     assert plan.keep == {50: "one of the last", 40: "one of the last", 30: "best train_loss", 20: "best val_loss"}
+    assert retention.plan(records, 2, {10: "the champion"}).drop == []
 
     config = realm.config_file
     config.write_text(

@@ -1,19 +1,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from realm_bin.calls import Call
 from realm_bin.judge import judge
 from realm_bin.levels import bits_of
 from realm_bin.operations import OPERATIONS
 from realm_bin.skill import BinSkill
+from realm_bin.wording import answer_of, prompt_of
 from realm_cli.skills import Problem, Verdict
 
 ANSWER = "add(①①, ①) = ①⓪⓪"
-ORIGINAL = Path(__file__).parents[3] / "shared" / "data" / "original"
 
 
 @pytest.mark.parametrize(
@@ -73,13 +73,61 @@ def test_whatever_else_the_reply_says_makes_it_wrong(reply: str) -> None:
         ("①⓪⓪", Verdict(True, "①⓪⓪", "the bare result is right")),
         ("add(①①, ①) = ①①", Verdict(False, "①①", "the result is not ①⓪⓪")),
         ("①①", Verdict(False, "①①", "the result is not ①⓪⓪")),
-        ("add(①, ①) = ①⓪⓪", Verdict(False, "①⓪⓪", "the result stands after something else than the call add(①①,①)")),
-        ("I do not know", Verdict(False, "", "the reply does not end with a value")),
+        ("add(①, ①) = ①⓪⓪", Verdict(False, "①⓪⓪", "the result is right, but the call around it is not")),
+        ("I do not know", Verdict(False, "", "no value stands where the result belongs")),
         ("<think>hm</think>", Verdict(False, "", "the reply is empty")),
     ],
 )
 def test_a_verdict_tells_the_value_and_the_reason(reply: str, verdict: Verdict) -> None:
     assert judge(ANSWER, reply) == verdict
+
+
+VERIFIED = "todecimal(①⓪①) = 5\nVerification: 4 + 1 = 5"
+WORKED = "add(①①, ①)\nCarries: ①①⓪\nResult: ①⓪⓪"
+TRACED = "add(①①, ①)\nOperands: ①①, ①\n0: ① + ① + ⓪ = ①⓪\n1: ① + ⓪ + ① = ①⓪\nFinal: ①⓪⓪"
+
+
+@pytest.mark.parametrize(
+    ("answer", "reply"),
+    [
+        (VERIFIED, "todecimal( ①⓪① )=5  Verification:4+1 =5\n"),
+        (VERIFIED, f"<think>\nfour and one\n</think>{VERIFIED}"),
+        (WORKED, "\r\n add(①①,①)\r\n\r\nCarries : ①①⓪\tResult: ①⓪⓪"),
+        (TRACED, TRACED.replace("\n", "\n\n").replace(" + ", "+")),
+    ],
+)
+def test_white_space_and_thinking_are_forgiven_with_tags_too(answer: str, reply: str) -> None:
+    assert judge(answer, answer).correct
+    assert judge(answer, reply).correct
+    assert judge(answer, reply).parsed == ("5" if answer == VERIFIED else "①⓪⓪")
+
+
+@pytest.mark.parametrize(
+    ("answer", "reply", "reason"),
+    [
+        (VERIFIED, "5", "the bare result is less than the tag asks for"),
+        (WORKED, "①⓪⓪", "the bare result is less than the tag asks for"),
+        (TRACED, "①⓪⓪", "the bare result is less than the tag asks for"),
+        (VERIFIED, "todecimal(①⓪①) = 5", "the result is right, but the call or a line that the tag asks for is not"),
+        (WORKED, ANSWER, "no value stands where the result belongs"),
+        (WORKED, "add(①①, ①)\nResult: ①⓪⓪", "the result is right, but the call or a line that the tag asks for is not"),
+        (WORKED, WORKED.replace("①①,", "①⓪,"), "the result is right, but the call or a line that the tag asks for is not"),
+        (WORKED, WORKED + "①", "the result is not ①⓪⓪"),
+        (TRACED, TRACED.rpartition("\n")[0], "no value stands where the result belongs"),
+        (TRACED, "", "the reply is empty"),
+        (ANSWER, f"{ANSWER}\nVerification: 3 + 1 = 4", "the result is right, but the call around it is not"),
+        (VERIFIED, "todecimal(①⓪①) = 5\nVerification: 41 = 5", "the result is right, but the call or a line that the tag asks for is not"),
+        (VERIFIED, "todecimal(①⓪①) = 5\nVerification: 4 + 1 = 5 5", "the result is right, but the call or a line that the tag asks for is not"),
+    ],
+)  # fmt: skip
+def test_a_tag_asks_for_every_line(answer: str, reply: str, reason: str) -> None:
+    verdict = judge(answer, reply)
+    assert (verdict.correct, verdict.reason) == (False, reason)
+
+
+def test_white_space_keeps_values_apart() -> None:
+    assert not judge("todecimal(①①①①) = 15", "todecimal(①①①①) = 1 5").correct
+    assert not judge("tobinary(15) = ①①①①", "tobinary(1 5) = ①①①①").correct
 
 
 @pytest.mark.parametrize(
@@ -101,9 +149,10 @@ def test_a_verdict_tells_the_value_and_the_reason(reply: str, verdict: Verdict) 
     ids=range(12),
 )
 def test_garbage_and_very_long_replies_are_wrong_at_once(reply: str) -> None:
-    verdict = judge(ANSWER, reply)
-    assert not verdict.correct
-    assert len(verdict.parsed) <= 64
+    for answer in (ANSWER, TRACED):
+        verdict = judge(answer, reply)
+        assert not verdict.correct
+        assert len(verdict.parsed) <= 64
 
 
 @pytest.mark.parametrize("answer", ["", "=", "①", "add(①①, ①)"])
@@ -112,44 +161,58 @@ def test_a_malformed_golden_answer_never_makes_silence_right(answer: str) -> Non
     assert not judge(answer, "I do not know").correct
 
 
-def originals(pattern: str) -> Iterator[Path]:
-    if not ORIGINAL.is_dir():
-        pytest.skip(f"{ORIGINAL} is absent")
-    found = sorted(ORIGINAL.glob(pattern))
-    assert found, f"no {pattern} in {ORIGINAL}"
-    yield from found
-
-
 @pytest.mark.reference
-def test_the_originals_answers_are_right_and_their_echoes_and_changed_bits_wrong() -> None:
-    heads = tuple(f"Compute: {operation.name}(" for operation in OPERATIONS)
+def test_the_originals_answers_are_right_and_their_echoes_and_changed_bits_wrong(original: Path) -> None:
     skill, seen = BinSkill(), 0
-    for path in originals("bin/level_*.json"):
+    for path in files(original, "bin/level_*.json"):
         for item in json.loads(path.read_text("utf-8"))["problems"]:
-            if not item["prompt"].startswith(heads):
+            if "symbol-language" in item["metadata"]["tags"]:
                 continue
             seen += 1
             problem = Problem(item["prompt"], item["expected"], item["prompt"].removeprefix("Compute: "))
             assert skill.judge(problem, problem.answer).correct
             assert not skill.judge(problem, problem.prompt).correct
-            for place, digit in enumerate(problem.answer):
-                if digit in "⓪①":
-                    changed = problem.answer[:place] + "⓪①"[digit == "⓪"] + problem.answer[place + 1 :]
+            for place, old in enumerate(problem.answer):
+                if old.isalnum():
+                    changed = problem.answer[:place] + ("①" if old == "⓪" else "⓪") + problem.answer[place + 1 :]
                     assert not skill.judge(problem, changed).correct
             assert not skill.judge(problem, problem.answer + "①").correct
-    assert seen >= 5
+    assert seen == 32
 
 
 @pytest.mark.reference
-def test_real_degenerate_output_is_wrong_and_raises_nothing() -> None:
-    for path in originals("preview_history/*.json"):
+def test_we_ask_and_answer_like_the_original(original: Path) -> None:
+    for path in files(original, "bin/level_*.json"):
+        for item in json.loads(path.read_text("utf-8"))["problems"]:
+            if "symbol-language" not in item["metadata"]["tags"]:
+                call = read(item["prompt"].removeprefix("Compute: "))
+                assert (prompt_of(call, ""), answer_of(call, "")) == (item["prompt"], item["expected"])
+
+
+def read(text: str) -> Call:
+    """The unsigned call that a prompt writes."""
+    name, _, rest = text.removesuffix(")").partition("(")
+    digits = rest.replace("⓪", "0").replace("①", "1").split(", ")
+    return Call(OPERATIONS[name], tuple(int(value, 10 if name == "tobinary" else 2) for value in digits), 32)
+
+
+@pytest.mark.reference
+def test_real_degenerate_output_is_wrong_and_raises_nothing(original: Path) -> None:
+    for path in files(original, "preview_history/*.json"):
         for result in json.loads(path.read_text("utf-8"))["results"]:
-            assert not judge(ANSWER, result["generated"]).correct
-            assert not judge(ANSWER, result["prompt"]).correct
+            for answer in (ANSWER, VERIFIED, WORKED, TRACED):
+                assert not judge(answer, result["generated"]).correct
+                assert not judge(answer, result["prompt"]).correct
 
 
 @pytest.mark.reference
-def test_levels_are_as_wide_as_the_originals() -> None:
-    for path in originals("bin/level_*.json"):
+def test_levels_are_as_wide_as_the_originals(original: Path) -> None:
+    for path in files(original, "bin/level_*.json"):
         facts = json.loads(path.read_text("utf-8"))
         assert bits_of(facts["level"]) == facts["bits"]
+
+
+def files(original: Path, pattern: str) -> list[Path]:
+    found = sorted(original.glob(pattern))
+    assert found, f"no {pattern} in {original}"
+    return found

@@ -10,7 +10,10 @@ import time
 import click
 
 from realm_arena import spinning
+from realm_cli.callbacks import Orders
+from realm_cli.errors import UsageError
 from realm_cli.realm import Realm
+from realm_cli.skillbook import goals_of
 from realm_cli.terminal import Context, emit, json_option, pass_context_realm, quiet_option
 
 
@@ -34,16 +37,21 @@ def log_to_file(realm: Realm, quiet: bool) -> None:
 
 @click.command("start")
 @click.option("--until-empty", is_flag=True, help="End with the board instead of waiting for more quests.")
+@click.option("--forge", is_flag=True, help="Make quests at the hero's levels whenever the board is empty.")
+@click.option("--until", "goals", metavar="SKILL=LEVEL", multiple=True, help="End when that level is in training.")
 @quiet_option
 @pass_context_realm
-def start_command(ctx: Context, until_empty: bool, quiet: bool) -> None:
+def start_command(ctx: Context, until_empty: bool, forge: bool, goals: tuple[str, ...], quiet: bool) -> None:
     """Train what is on the board, quest after quest, until stopped (Ctrl-C saves and stops)."""
+    if until_empty and forge:
+        raise UsageError("--until-empty ends with the board, --forge never lets it be empty", "leave one of them out")
     realm, manager = ctx.realm, ctx.manager
+    orders = Orders(forge=forge, until=goals_of(realm, goals))
     log_to_file(realm, quiet)
     spinning.settle()
     from realm_arena.battle import Battle
 
-    Battle(realm, manager, until_empty=until_empty).run()
+    Battle(realm, manager, until_empty=until_empty, orders=orders).run()
 
 
 @click.command("check")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -15,7 +16,11 @@ from realm_cli.manager import Manager
 from realm_cli.realm import HERO_ID, Realm
 from realm_cli.skills import Skill, is_closed
 
+ALIASES = {"binary": "bin", "syllo": "sy"}
+"""Names that the command line understands beside the ids."""
+
 Positive = Annotated[int, Meta(ge=1)]
+Share = Annotated[float, Meta(ge=0, le=0.9)]
 
 
 class EvalConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -25,6 +30,24 @@ class EvalConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Problems of one eval."""
     threshold: Annotated[float, Meta(gt=0, le=1)] = 0.8
     """Mean accuracy that masters a level."""
+    max_tokens: Positive | None = None
+    """Most tokens of a reply; none = half more than the longest golden answer of the set has characters."""
+
+
+class ForgeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What quests are made of that are forged when the board is empty."""
+
+    samples: dict[Positive, Positive] = msgspec.field(default_factory=lambda: {1: 2000})
+    """Rows of a quest, from this level on."""
+    replay: Share = 0.3
+    """Share of the rows from mastered levels."""
+    ahead: Share = 0.0
+    """Share of the rows from the level above, training split."""
+
+    def samples_at(self, level: int) -> int:
+        """Rows of a quest at `level`; the lowest step counts below it."""
+        steps = sorted(self.samples)
+        return self.samples[max((step for step in steps if step <= level), default=steps[0])]
 
 
 class SkillConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,6 +62,11 @@ class SkillConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     levels: dict[int, str] = {}
     """Names of levels."""
     eval: EvalConfig = EvalConfig()
+    forge: ForgeConfig = ForgeConfig()
+    unlock: dict[str, Positive] = {}
+    """Skills and the level of each that has to be mastered before this one shows."""
+    settings: dict[str, Any] = {}
+    """The skill's own settings, checked by its plugin."""
     plugin: str | None = None
     """The name under which a plugin offers the skill."""
     api: str | None = None
@@ -89,6 +117,12 @@ def _check(config: SkillConfig, path: Path) -> None:
         raise FormatError(str(path), f"{found} is given", "name one of them: where the problems come from")
     if config.judge is not None and config.api is None:
         raise FormatError(str(path), "`judge` goes with `api`; a plugin judges itself", "remove `judge`")
+    if not config.forge.samples:
+        raise FormatError(str(path), "forge.samples is empty", "say how many rows a quest has: `samples: {1: 2000}`")
+    if config.forge.replay + config.forge.ahead >= 1:
+        raise FormatError(str(path), "forge.replay and forge.ahead leave nothing for the level itself", "lower them")
+    if config.id in config.unlock:
+        raise FormatError(str(path), "unlock names the skill itself", "name another skill")
     beyond = [level for level in config.levels if not 1 <= level <= config.max_level]
     if beyond:
         raise FormatError(str(path), f"levels names level {beyond[0]}, but max_level is {config.max_level}")
@@ -103,9 +137,46 @@ def open_skill(realm: Realm, manager: Manager, skill_id: str) -> GuildSkill:
             f"skill '{skill_id}' lives on a server ({config.api}), and no installed plugin talks to skill servers",
             f"name a plugin in {path} instead: `plugin:`",
         )
-    skill = manager.skill(config.plugin)
+    skill = _configured(manager.skill(config.plugin), config.settings, path)
     if skill.id != config.id:
         raise FormatError(str(path), f"the plugin '{config.plugin}' gives the skill '{skill.id}', not '{config.id}'")
     if config.max_level > skill.max_level:
         raise FormatError(str(path), f"max_level is {config.max_level}, but the plugin has {skill.max_level} levels")
     return GuildSkill(config, skill)
+
+
+def _configured(skill: Skill, settings: Mapping[str, Any], path: Path) -> Skill:
+    """The skill with its own settings; a skill without a method `configured` takes none."""
+    configure = getattr(skill, "configured", None)
+    if configure is None:
+        if settings:
+            raise FormatError(f"{path}: settings", f"the skill '{skill.id}' takes no settings", "remove `settings`")
+        return skill
+    done: Skill = configure(settings, f"{path}: settings")
+    return done
+
+
+def open_skills(realm: Realm, manager: Manager) -> tuple[list[GuildSkill], dict[str, str]]:
+    """(every usable skill of the realm, what is wrong with the others by id)."""
+    usable, broken = [], {}
+    for skill_id in skill_ids(realm):
+        try:
+            usable.append(open_skill(realm, manager, skill_id))
+        except RealmError as error:
+            broken[skill_id] = error.message
+    return usable, broken
+
+
+def goals_of(realm: Realm, texts: Iterable[str]) -> dict[str, int]:
+    """Goals as `bin=4`: the level in training that ends a battle. Raises `UsageError` or `NotFoundError`."""
+    goals: dict[str, int] = {}
+    for text in texts:
+        skill_id, sign, level = text.partition("=")
+        if not sign or not level.isdecimal():
+            raise UsageError(f"'{text}' is no goal", "write it as SKILL=LEVEL, for instance bin=4")
+        skill_id = ALIASES.get(skill_id, skill_id)
+        highest = load_config(realm, skill_id).max_level
+        if not 1 <= int(level) <= highest:
+            raise UsageError(f"{skill_id} has no level {level}", f"its levels are 1 to {highest}")
+        goals[skill_id] = int(level)
+    return goals

@@ -8,7 +8,7 @@ from realm_cli import yamlfile
 from realm_cli.errors import FormatError, NotFoundError, RealmError, UsageError
 from realm_cli.manager import Manager
 from realm_cli.realm import Realm
-from realm_guild.skills import EvalConfig, SkillConfig, load_config, open_skill, skill_ids
+from realm_cli.skillbook import EvalConfig, SkillConfig, load_config, open_skill, skill_ids
 from realm_guild.views import level_rows, ranges, skill_rows
 
 ROOT = Path(__file__).parents[2]

@@ -1,0 +1,165 @@
+"""Autoregressive decoding in batches: token ids in, generated token ids out. Knows no text, no templates, no files.
+
+Prompts are sorted by length and padded on the left, the keys and values of earlier tokens are kept, and rows that have
+ended leave the batch, so that a few long replies do not make all the others be computed on.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+BATCH_ROWS = 128
+BATCH_TOKENS = 65_536
+"""Most tokens of a batch, prompts and replies with their padding; bounds the memory of the cache."""
+SHRINK_BELOW = 0.75
+"""Rows that ended are dropped once fewer than this share of the batch is left: dropping copies the cache."""
+
+Pick = Callable[[int, torch.Tensor], int]
+"""(number of the prompt, its logits) → the next token, for anything but greedy decoding."""
+Ended = Callable[[int, list[int]], bool]
+"""(number of the prompt, its generated tokens) → whether to end here, beside the end tokens."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a reply ends, and what pads."""
+
+    max_tokens: int
+    end_ids: frozenset[int]
+    pad_id: int
+
+
+@torch.inference_mode()
+def decode(
+    model: nn.Module,
+    prompts: Sequence[Sequence[int]],
+    limits: Limits,
+    pick: Pick | None = None,
+    ended: Ended | None = None,
+) -> list[list[int]]:
+    """The generated tokens of each prompt, the end token included. Greedy without `pick`."""
+    replies: list[list[int]] = [[] for _ in prompts]
+    signature = inspect.signature(model.forward).parameters
+    by_attention = {"position_ids", "past_key_values", "attention_mask"} <= set(signature)
+    for batch in _batches([len(prompt) for prompt in prompts], limits.max_tokens, equal=not by_attention):
+        rows = _Rows(batch, prompts, replies, limits, pick, ended)
+        if by_attention:
+            _decode_batch(model, rows, "logits_to_keep" in signature)
+        else:
+            _decode_anew(model, rows)
+    return replies
+
+
+def _batches(lengths: list[int], max_tokens: int, *, equal: bool) -> list[list[int]]:
+    """Numbers of prompts that run together, the longest first; with `equal`, of one length only."""
+    batches: list[list[int]] = []
+    for number in sorted(range(len(lengths)), key=lambda number: -lengths[number]):
+        last = batches[-1] if batches else []
+        fits = last and len(last) < BATCH_ROWS and (len(last) + 1) * (lengths[last[0]] + max_tokens) <= BATCH_TOKENS
+        if fits and not (equal and lengths[last[0]] != lengths[number]):
+            last.append(number)
+        else:
+            batches.append([number])
+    return batches
+
+
+class _Rows:
+    """The prompts of one batch that are still being answered."""
+
+    def __init__(
+        self,
+        numbers: list[int],
+        prompts: Sequence[Sequence[int]],
+        replies: list[list[int]],
+        limits: Limits,
+        pick: Pick | None,
+        ended: Ended | None,
+    ) -> None:
+        self.numbers = numbers
+        self.prompts = [prompts[number] for number in numbers]
+        self.limits = limits
+        self._replies = replies
+        self._pick = pick
+        self._ended = ended
+        self.open = [True] * len(numbers)
+
+    def take(self, logits: torch.Tensor) -> list[int]:
+        """Note the next token of every open row; `logits` has the shape (rows, vocabulary). All rows' tokens."""
+        greedy = logits.argmax(dim=-1).tolist()
+        for row, number in enumerate(self.numbers):
+            if not self.open[row]:
+                continue
+            token = self._pick(number, logits[row]) if self._pick else greedy[row]
+            greedy[row] = token
+            reply = self._replies[number]
+            reply.append(token)
+            if (
+                token in self.limits.end_ids
+                or len(reply) >= self.limits.max_tokens
+                or self._ended is not None
+                and self._ended(number, reply)
+            ):
+                self.open[row] = False
+        return [int(token) for token in greedy]
+
+    def keep(self, rows: list[int]) -> None:
+        """Go on with these rows alone."""
+        self.numbers = [self.numbers[row] for row in rows]
+        self.prompts = [self.prompts[row] for row in rows]
+        self.open = [True] * len(rows)
+
+    def sequences(self) -> list[list[int]]:
+        """Prompt and reply so far of every row."""
+        return [[*prompt, *self._replies[number]] for number, prompt in zip(self.numbers, self.prompts, strict=True)]
+
+
+def _decode_batch(model: nn.Module, rows: _Rows, keeps_last: bool) -> None:
+    """One prefill, then a token a step with the cache of keys and values."""
+    device = next(model.parameters()).device
+    ids, mask = _left_padded(rows.prompts, rows.limits.pad_id, device)
+    positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
+    last: dict[str, Any] = {"logits_to_keep": 1} if keeps_last else {}
+    out = model(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=True, **last)
+    position = positions[:, -1:]
+    while True:
+        tokens = torch.tensor(rows.take(out.logits[:, -1].float()), device=device)
+        cache = out.past_key_values
+        left = [row for row, is_open in enumerate(rows.open) if is_open]
+        if not left:
+            return
+        if len(left) < SHRINK_BELOW * len(rows.open):
+            chosen = torch.tensor(left, device=device)
+            cache.batch_select_indices(chosen)
+            mask, position, tokens = mask[chosen], position[chosen], tokens[chosen]
+            rows.keep(left)
+        mask = torch.cat([mask, mask.new_ones((len(mask), 1))], dim=1)
+        position = position + 1
+        out = model(
+            input_ids=tokens.unsqueeze(1), attention_mask=mask, position_ids=position, past_key_values=cache,
+            use_cache=True, **last,
+        )  # fmt: skip
+
+
+def _decode_anew(model: nn.Module, rows: _Rows) -> None:
+    """For models with a running state, which padding would disturb: rows of one length, computed anew at every token."""
+    device = next(model.parameters()).device
+    while any(rows.open):
+        rows.keep([row for row, is_open in enumerate(rows.open) if is_open])
+        out = model(input_ids=torch.tensor(rows.sequences(), device=device), use_cache=False)
+        rows.take(out.logits[:, -1].float())
+
+
+def _left_padded(
+    prompts: Sequence[Sequence[int]], pad_id: int, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """ids and mask, both (rows, longest prompt)."""
+    width = max(map(len, prompts))
+    ids = torch.tensor([[pad_id] * (width - len(prompt)) + list(prompt) for prompt in prompts])
+    mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts])
+    return ids.to(device), mask.to(device)

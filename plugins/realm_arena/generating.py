@@ -1,0 +1,117 @@
+"""Replies of one model: conversations to token ids, decoding, token ids to replies. The generation face of the arena."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+from realm_arena import decoding, machine
+from realm_arena.encoding import HeroTokenizer
+from realm_arena.rows import ROLES
+from realm_arena.rows import Message as RowMessage
+from realm_cli.errors import UsageError, nearest
+from realm_cli.generation import Message, Reply
+
+
+class ModelGenerator:
+    """A `realm_cli.generation.Generator` over a model that is in memory."""
+
+    def __init__(
+        self, model: nn.Module, tokenizer: HeroTokenizer, hero: str, step: int, weights_sha256: str, precision: str
+    ) -> None:
+        self.hero = hero
+        self.step = step
+        self.weights_sha256 = weights_sha256
+        self._model: nn.Module | None = model
+        self._tokenizer = tokenizer
+        self._precision = precision
+        self._end_ids = frozenset(number for number in (tokenizer.end_token_id, tokenizer.eos_id) if number is not None)
+
+    def generate(
+        self,
+        conversations: Sequence[Sequence[Message]],
+        *,
+        max_tokens: int,
+        temperature: float = 0.0,
+        seed: int = 0,
+        stop: Sequence[str] = (),
+    ) -> list[Reply]:
+        """See `realm_cli.generation.Generator.generate`."""
+        if self._model is None:
+            raise UsageError("this generator was closed", "open the checkpoint again")
+        if max_tokens < 1 or temperature < 0 or not all(stop):
+            wanted = "max_tokens from 1, temperature from 0, no empty stop text"
+            raise UsageError("a generation parameter is out of range", wanted)
+        prompts = [self._tokenizer.prompt_ids(_checked(conversation)) for conversation in conversations]
+        limits = decoding.Limits(max_tokens, self._end_ids, self._tokenizer.pad_id)
+        pick = _sampler(len(prompts), temperature, seed) if temperature else None
+        ended = self._stopper(stop) if stop else None
+        with _inference(self._model, self._precision):
+            replies = decoding.decode(self._model, prompts, limits, pick, ended)
+        return [self._reply(ids, stop) for ids in replies]
+
+    def _stopper(self, stop: Sequence[str]) -> decoding.Ended:
+        longest = max(map(len, stop))
+
+        def ended(_number: int, ids: list[int]) -> bool:
+            tail = self._tokenizer.decode(ids[-4 * longest - 4 :])
+            return any(text in tail for text in stop)
+
+        return ended
+
+    def _reply(self, ids: list[int], stop: Sequence[str]) -> Reply:
+        ended = bool(ids) and ids[-1] in self._end_ids
+        text = self._tokenizer.decode(ids[:-1] if ended else ids)
+        places = [place for place in (text.find(mark) for mark in stop) if place >= 0]
+        return Reply(
+            text=text[: min(places)] if places else text,
+            finish="stop" if ended or places else "length",
+            hero=self.hero,
+            step=self.step,
+            weights_sha256=self.weights_sha256,
+            tokens=len(ids),
+        )
+
+    def close(self) -> None:
+        """Forget the model."""
+        if self._model is not None:
+            device = next(self._model.parameters()).device
+            self._model = None
+            machine.free_cached_memory(device)
+
+
+def _checked(conversation: Sequence[Message]) -> list[RowMessage]:
+    """The conversation as the tokenizer takes it. It has to end before the hero's turn."""
+    for message in conversation:
+        if message.role not in ROLES:
+            raise UsageError(f"'{message.role}' is not a role", nearest(message.role, ROLES))
+    if not conversation or conversation[-1].role == "assistant":
+        raise UsageError("a conversation has to end with a message to the hero", "end it with a user message")
+    return [RowMessage(message.role, message.content) for message in conversation]  # type: ignore[arg-type]
+
+
+def _sampler(count: int, temperature: float, seed: int) -> decoding.Pick:
+    """Draws from the softmax at `temperature`; every prompt has a generator of its own, so batching changes nothing."""
+    generators = [torch.Generator().manual_seed(seed * 1_000_003 + number) for number in range(count)]
+
+    def pick(number: int, logits: torch.Tensor) -> int:
+        shares = torch.softmax(logits.cpu() / temperature, dim=-1)
+        return int(torch.multinomial(shares, 1, generator=generators[number]))
+
+    return pick
+
+
+@contextmanager
+def _inference(model: nn.Module, precision: str) -> Iterator[None]:
+    """Eval mode, in the precision that the hero trains in; a model in training is left as it was."""
+    was_training = model.training
+    device = next(model.parameters()).device
+    model.eval()
+    try:
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
+            yield
+    finally:
+        model.train(was_training)

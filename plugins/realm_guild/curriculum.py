@@ -1,0 +1,131 @@
+"""The curriculum: which skill is next, the quest that is forged for it, and what a level-up makes of older quests."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import random
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from realm_cli import skillstate, store
+from realm_cli.errors import RealmError
+from realm_cli.events import emit
+from realm_cli.intake import add
+from realm_cli.manager import Manager
+from realm_cli.quests import Board
+from realm_cli.realm import Realm
+from realm_cli.records import QuestRecord
+from realm_cli.skill_records import SkillState
+from realm_cli.skillbook import GuildSkill
+from realm_guild import standing
+from realm_guild.forge import row, to_jsonl
+from realm_guild.sampling import draws
+
+log = logging.getLogger("realm.guild")
+_FORGED = re.compile(r"forge (?:hero (?P<hero>\S+) )?(?P<skill>\S+) level (?P<level>\d+) .*")
+
+
+def next_skill(realm: Realm, entries: dict[str, GuildSkill], hero: str) -> GuildSkill | None:
+    """The unlocked skill for which the fewest quests were forged, by name among equals; None when there is none."""
+    wanted = realm.config.curriculum.skills
+    open_ones = [
+        entry
+        for name, entry in sorted(entries.items())
+        if (not wanted or name in wanted) and standing.is_unlocked(realm, entry, hero)
+    ]
+    return min(open_ones, key=lambda entry: standing.meet(realm, hero, entry.config.id).forged, default=None)
+
+
+def rows_of(entry: GuildSkill, hero: str, level: int, counter: int) -> list[dict[str, Any]]:
+    """The rows of a quest at `level`; they depend on the arguments and on the skill's YAML, and on nothing else.
+
+    Beside the level itself come mastered levels (all below it), so that they are not forgotten, the higher ones more
+    often, and problems of the level above.
+    """
+    forge = entry.config.forge
+    rng = random.Random(f"forge {hero} {entry.config.id} {level} {counter}")
+    levels = _mix(rng, level, forge.samples_at(level), forge.replay, forge.ahead, entry.config.max_level)
+    streams = {one: draws(entry.skill, one, rng.getrandbits(64), "train") for one in sorted(set(levels))}
+    return [row(entry.skill, one, next(streams[one])) for one in levels]
+
+
+def _mix(rng: random.Random, level: int, count: int, replay: float, ahead: float, highest: int) -> list[int]:
+    """The level of every row, in random order."""
+    replayed = round(count * replay) if level > 1 else 0
+    foretold = round(count * ahead) if level < highest else 0
+    below = list(range(1, level))
+    chosen = rng.choices(below, weights=below, k=replayed) if replayed else []
+    levels = [*chosen, *[level + 1] * foretold, *[level] * (count - replayed - foretold)]
+    rng.shuffle(levels)
+    return levels
+
+
+def file_name(entry: GuildSkill, level: int, counter: int) -> str:
+    """`train_bin_level3_no17.jsonl`."""
+    return f"train_{entry.config.id}_level{level}_no{counter}.jsonl"
+
+
+def forge_next(realm: Realm, manager: Manager, entry: GuildSkill, hero: str) -> QuestRecord:
+    """Make the next quest for the hero's level and put it on the board."""
+    state = standing.meet(realm, hero, entry.config.id)
+    # Counted first: a forge that is killed from here on is made up for by `forge_missing`.
+    counted = {"forged": state.forged + 1, "forged_level": state.level}
+    return _queue(realm, manager, entry, standing.change(realm, hero, entry.config.id, **counted))
+
+
+def forge_missing(realm: Realm, manager: Manager, entry: GuildSkill, hero: str) -> QuestRecord | None:
+    """The quest that was counted last, when a kill kept it from the board; None when nothing is missing."""
+    state = standing.meet(realm, hero, entry.config.id)
+    if state.forged == 0:
+        return None
+    twin = Board(realm).duplicate_of(hashlib.sha256(_content(entry, state)).hexdigest())
+    return _queue(realm, manager, entry, state) if twin is None else None
+
+
+def _content(entry: GuildSkill, state: SkillState) -> bytes:
+    """The quest that was counted last."""
+    return to_jsonl(rows_of(entry, state.hero, state.forged_level, state.forged))
+
+
+def _queue(realm: Realm, manager: Manager, entry: GuildSkill, state: SkillState) -> QuestRecord:
+    level, counter = state.forged_level, state.forged
+    source = f"forge hero {state.hero} {entry.config.id} level {level} counter {counter}"
+    with tempfile.TemporaryDirectory(prefix="realm-forge-") as folder:
+        path = Path(folder) / file_name(entry, level, counter)
+        store.write_atomic(path, _content(entry, state))
+        (outcome,) = add(realm, manager, [path], source=source, again=True)
+    if outcome.record is None or outcome.problem:
+        raise RealmError(f"the forged quest {path.name} was not accepted: {outcome.problem}", outcome.hint)
+    return outcome.record
+
+
+def move_stale(realm: Realm, manager: Manager, hero: str) -> list[str]:
+    """Forged quests that wait in normal though their level is mastered go to low; the ids of those that were moved."""
+    board, moved = Board(realm), []
+    for file in board.files("normal"):
+        record = board.record(file.id)
+        if is_stale(realm, hero, record):
+            board.change_priority(record.id, "low")
+            reason = f"{record.skill} level {record.level} is mastered"
+            log.info("quest %s (%s) moved to low: %s", record.id, record.name, reason)
+            emit(realm, manager, "quest_moved", quest=record.id, file=record.name, priority="low", reason=reason)
+            moved.append(record.id)
+    return moved
+
+
+def is_stale(realm: Realm, hero: str, record: QuestRecord) -> bool:
+    """Whether a quest was forged for a level that the hero has mastered since."""
+    match = _FORGED.fullmatch(record.source)
+    if match is None or match["hero"] not in (None, hero):
+        return False
+    state = skillstate.read(realm, hero, match["skill"])
+    return state is not None and int(match["level"]) in state.mastered_levels
+
+
+def only_stale_left(realm: Realm, hero: str) -> bool:
+    """Whether low holds nothing that someone waits for."""
+    board = Board(realm)
+    return all(is_stale(realm, hero, board.record(file.id)) for file in board.files("low"))

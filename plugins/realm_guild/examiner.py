@@ -1,0 +1,85 @@
+"""One eval: the hero answers a static set, the skill's judge decides, every item is kept."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from realm_cli.errors import RealmError
+from realm_cli.generation import Generator, Message, Reply
+from realm_cli.records import now
+from realm_cli.skillbook import GuildSkill
+from realm_cli.skills import Problem
+from realm_guild import evalsets
+from realm_guild.records import EvalItem, EvalResult, EvalSet
+
+CHUNK = 128
+"""Problems between two looks at the control flags."""
+
+
+def examine(
+    entry: GuildSkill, eval_set: EvalSet, generator: Generator, checkpoint: str, breathe: Callable[[], None]
+) -> EvalResult:
+    """Ask, judge, count. What the generator or the judge raises makes a result of state error or invalid.
+
+    `breathe` is called between chunks; what it raises goes through, as nothing was decided yet.
+    """
+    begun = time.monotonic()
+    problems = evalsets.problems_of(eval_set)
+    state, reason, items = "ok", "", list[EvalItem]()
+    try:
+        replies = _answers(problems, generator, _most_tokens(entry, problems), breathe)
+    except RealmError as error:
+        state, reason = "error", error.message
+    else:
+        items, reason = _judged(entry, problems, replies)
+        foreign = sum(reply.weights_sha256 != generator.weights_sha256 for reply in replies)
+        if foreign:
+            reason = f"{foreign} replies came from other weights"
+        state = "invalid" if reason else "ok"
+    return EvalResult(
+        hero=generator.hero, step=generator.step, checkpoint=checkpoint, weights_sha256=generator.weights_sha256,
+        skill=entry.config.id, level=eval_set.level, state=state, reason=reason,
+        set_sha256=evalsets.hash_of(eval_set), closed=eval_set.closed, size=len(problems),
+        correct=sum(item.correct for item in items), items=items, seconds=round(time.monotonic() - begun, 3), at=now(),
+    )  # fmt: skip
+
+
+def _most_tokens(entry: GuildSkill, problems: Sequence[Problem]) -> int:
+    """Room for a right answer and half as much again: a token has a character or more, and who rambles is wrong."""
+    return entry.config.eval.max_tokens or 8 + max(3 * len(problem.answer) // 2 for problem in problems)
+
+
+def _answers(
+    problems: Sequence[Problem], generator: Generator, max_tokens: int, breathe: Callable[[], None]
+) -> list[Reply]:
+    replies: list[Reply] = []
+    for start in range(0, len(problems), CHUNK):
+        breathe()
+        asked = [[Message("user", problem.prompt)] for problem in problems[start : start + CHUNK]]
+        replies += generator.generate(asked, max_tokens=max_tokens)
+    return replies
+
+
+def _judged(entry: GuildSkill, problems: Sequence[Problem], replies: Sequence[Reply]) -> tuple[list[EvalItem], str]:
+    """(items, why the eval is invalid: a judge that fails has judged nothing)."""
+    items, trouble = [], ""
+    for problem, reply in zip(problems, replies, strict=True):
+        try:
+            verdict = entry.skill.judge(problem, reply.text)
+        except Exception as error:  # the edge of a plugin
+            trouble = trouble or f"the judge failed on {problem.prompt!r}: {type(error).__name__}: {error}"
+            items.append(EvalItem(problem.prompt, problem.answer, reply.text, False, "", trouble, reply.finish))
+            continue
+        items.append(
+            EvalItem(
+                problem.prompt,
+                problem.answer,
+                reply.text,
+                verdict.correct,
+                verdict.parsed,
+                verdict.reason,
+                reply.finish,
+            )
+        )
+    return items, trouble
