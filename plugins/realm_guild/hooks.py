@@ -6,6 +6,8 @@ from realm_cli.hookspecs import hookimpl
 from realm_cli.parts import Part
 
 _C = "realm_guild.commands"
+_E = "realm_guild.eval_commands"
+_H = "realm_guild.champion_commands"
 
 
 @hookimpl
@@ -16,6 +18,11 @@ def realm_commands() -> list[Part]:
         Part("skill show", f"{_C}:show_command", "Show one skill with its levels."),
         Part("skill sample", f"{_C}:sample_command", "Print problems with their golden answers."),
         Part("skill judge", f"{_C}:judge_command", "Judge replies from standard input."),
+        Part("skill eval", f"{_E}:eval_command", "Examine a checkpoint on a level."),
+        Part("skill history", f"{_E}:history_command", "Every eval, with a curve for each level."),
+        Part("skill relearn", f"{_E}:relearn_command", "Go back to a mastered level."),
+        Part("champion show", f"{_H}:show_command", "Show the champion."),
+        Part("champion promote", f"{_H}:promote_command", "Make a checkpoint the champion."),
         Part("play", "realm_guild.play:play_command", "Train the hero, with progress shown."),
         Part("quest forge", f"{_C}:forge_command", "Make a quest of fresh problems and queue it."),
     ]

@@ -9,8 +9,12 @@ import msgspec
 from realm_cli.errors import RealmError
 from realm_cli.manager import Manager
 from realm_cli.realm import Realm
+from realm_cli.skill_records import EvalLine
 from realm_cli.skillbook import GuildSkill, open_skill, skill_ids
 from realm_cli.skills import CLOSED_BELOW, Problem
+from realm_cli.skillstate import wilson
+from realm_guild import results
+from realm_guild.records import EvalResult
 
 
 def skill_rows(realm: Realm, manager: Manager) -> list[dict[str, Any]]:
@@ -50,6 +54,37 @@ def problem_row(problem: Problem, level: int) -> dict[str, Any]:
     return {
         "prompt": problem.prompt, "answer": problem.answer, "key": problem.key, "level": level, "meta": problem.meta,
     }  # fmt: skip
+
+
+def eval_row(realm: Realm, result: EvalResult) -> dict[str, Any]:
+    """One eval for scripts, without its items."""
+    row = result.to_dict()
+    del row["items"]
+    path = results.path_of(realm, result.hero, result.step, result.skill, result.level)
+    return {**row, "accuracy": result.accuracy, "interval": wilson(result.correct, result.size), "path": str(path)}
+
+
+def eval_line(result: EvalResult) -> dict[str, Any]:
+    """One eval for people."""
+    low, high = wilson(result.correct, result.size)
+    return {
+        "step": result.step, "skill": result.skill, "level": result.level, "right": f"{result.correct} of {result.size}",
+        "accuracy": f"{result.accuracy:.0%}", "interval": f"{100 * low:.0f}-{100 * high:.0f} %",
+        "closed": "yes" if result.closed else "", "state": result.state,
+    }  # fmt: skip
+
+
+def history_row(line: EvalLine, mastered: dict[int, int]) -> dict[str, Any]:
+    """One line of a skill's history for scripts."""
+    row = {key: value for key, value in line.to_dict().items() if key not in ("kind", "version")}
+    interval = wilson(line.correct, line.size)
+    return {**row, "accuracy": line.accuracy, "interval": interval, "mastered": mastered.get(line.level) == line.step}
+
+
+def shown(text: str, width: int = 200) -> str:
+    """A text of the hero's own on one line, safe for a terminal: control characters as escapes, cut at `width`."""
+    safe = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    return safe if len(safe) <= width else safe[: width - 1] + "…"
 
 
 def ranges(levels: list[int]) -> str:
