@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import textwrap
+from typing import Any
 
+from realm_cli import phrases
+from realm_cli.records import EvalView
 from realm_cli.terminal import facts, human_seconds
-from realm_cli.watchtower import Snapshot
+from realm_cli.watchtower import ENDED, Snapshot
 
 WIDTH = 80
+LABEL = 9
+"""Columns of the names; the same in every block, so that all values stand in one column."""
 
 
 def render(snapshot: Snapshot) -> str:
@@ -20,27 +25,29 @@ def _folded(line: str) -> str:
     """A line too long for the screen goes on below, under its value."""
     if len(line) <= WIDTH:
         return line
-    indent = len(line) - len(line.partition("  ")[2].lstrip())
-    return textwrap.fill(line, WIDTH, subsequent_indent=" " * indent, break_on_hyphens=False, drop_whitespace=True)
+    indent = " " * (LABEL + 2)
+    return textwrap.fill(line, WIDTH, subsequent_indent=indent, break_on_hyphens=False, drop_whitespace=True)
 
 
-def _number(value: float | None, form: str = ".4g") -> str:
-    return "-" if value is None else format(value, form)
+def _facts(pairs: list[tuple[str, Any]]) -> str:
+    return facts([(f"{name:<{LABEL}}", value) for name, value in pairs])
 
 
 def _hero(snapshot: Snapshot) -> str:
-    hero = snapshot.hero
-    loss = "" if hero["loss"] is None else f"  (loss {hero['loss']:.4f})"
-    val_loss = "" if hero["val_loss"] is None else f"  (val loss {hero['val_loss']:.4f})"
-    pairs = [
-        ("hero", f"{hero['name']}, level {hero['level']}"),
-        ("xp", f"{hero['xp']:,} steps"),
-        ("gold", f"{hero['gold']:,}"),
-        ("atk", _number(hero["atk"]) + loss),
-        ("def", _number(hero["def"]) + val_loss),
-        ("saved", f"{hero['checkpoints']} checkpoints"),
-    ]
-    return facts(pairs)
+    hero, champion = snapshot.hero, snapshot.champion
+    powers = phrases.powers(hero)
+    return _facts(
+        [
+            ("hero", f"{hero['name']}, level {hero['level']}"),
+            ("xp", f"{hero['xp']:,} steps"),
+            ("gold", f"{hero['gold']:,}"),
+            ("atk", powers["atk"]),
+            ("def", powers["def"]),
+            ("acc", powers["acc"]),
+            ("champion", f"step {champion['step']:,}, chosen by {champion['by']}" if champion else None),
+            ("saved", f"{hero['checkpoints']} checkpoint{'' if hero['checkpoints'] == 1 else 's'}"),
+        ]
+    )
 
 
 def _battle(snapshot: Snapshot) -> str:
@@ -50,41 +57,59 @@ def _battle(snapshot: Snapshot) -> str:
     done = (
         quest and battle.get("samples_total") and f"{battle['samples_done']:,} of {battle['samples_total']:,} samples"
     )
-    pairs = [
-        ("battle", battle["state"] + (f": {battle['reason']}" if battle["reason"] else "")),
-        ("quest", quest),
-        ("done", done),
-        ("speed", f"{battle['tokens_per_s']:,.0f} trained tokens/s" if running else None),
-        (
-            "left",
-            f"quest {human_seconds(battle['eta_s'])}, board {human_seconds(battle['board_eta_s'])}"
-            if running
-            else None,
-        ),
-        ("heartbeat", f"{battle['heartbeat_age_s']} s ago" if battle.get("pid") else None),
-        ("next", _hint(snapshot)),
-    ]
-    return facts(pairs)
+    left = f"quest {human_seconds(battle['eta_s'])}, board {human_seconds(battle['board_eta_s'])}"
+    last = snapshot.training.last_eval if snapshot.training else None
+    return _facts(
+        [
+            ("battle", battle["state"] + (f": {battle['reason']}" if battle["reason"] else "")),
+            ("quest", quest),
+            ("done", done),
+            ("speed", f"{battle['tokens_per_s']:,.0f} trained tokens/s" if running else None),
+            ("left", left if running and quest else None),
+            ("heartbeat", f"{battle['heartbeat_age_s']} s ago" if battle.get("pid") else None),
+            *(_last_eval(last) if last else []),
+            ("next", _hint(snapshot)),
+        ]
+    )
+
+
+def _last_eval(view: EvalView) -> list[tuple[str, str]]:
+    """The last eval's result, with a right and a wrong answer where there is one."""
+    lines = [("last eval", phrases.eval_view(view))]
+    if view.right:
+        lines.append(("  right", phrases.exchange(view.right)))
+    if view.wrong:
+        lines.append(("  wrong", f"{phrases.exchange(view.wrong)}, not {phrases.one_line(view.wrong.golden)}"))
+    return lines
 
 
 def _hint(snapshot: Snapshot) -> str | None:
     """What to do when nothing runs."""
     board = snapshot.board
-    if snapshot.battle["state"] not in ("stopped", "dead", "failed"):
+    if snapshot.battle["state"] not in (*ENDED, "dead"):
         return None
     if board["inbox"] + board["high"] + board["normal"] + board["low"] + board["processing"] == 0:
-        return "forge a quest: realm quest forge --skill bin --level 1 --count 2000"
-    return "train what is queued: realm battle start"
+        return "go on learning: realm play"
+    return "train what is queued: realm battle start; and go on learning: realm play"
 
 
 def _board(snapshot: Snapshot) -> str:
-    return "board    " + "  ".join(f"{name} {count}" for name, count in snapshot.board.items())
+    return f"{'board':<{LABEL}}  " + "  ".join(f"{name} {count}" for name, count in snapshot.board.items())
 
 
 def _skills(snapshot: Snapshot) -> str:
-    lines = []
-    for name, skill in snapshot.skills.items():
-        closed = ", closed level" if skill["closed"] else ""
-        accuracy = "not evaluated yet" if skill["accuracy"] is None else f"{skill['accuracy']:.0%}"
-        lines.append(f"skill    {name}, level {skill['level']} in training{closed}: {accuracy}")
-    return "\n".join(lines) or "skill    none installed"
+    blocks = [_skill(name, skill) for name, skill in snapshot.skills.items()]
+    if snapshot.pending_evals:
+        hint = "make them: realm skill eval SKILL --pending"
+        blocks.append(_facts([("evals", f"{snapshot.pending_evals} pending; {hint}")]))
+    return "\n".join(blocks) or _facts([("skill", "none installed")])
+
+
+def _skill(name: str, skill: dict[str, Any]) -> str:
+    locked = phrases.locked(skill)
+    if locked:
+        return _facts([("skill", f"{name}, {locked}")])
+    closed = f", {phrases.CLOSED}" if skill["closed"] else ""
+    text = f"{name}, level {skill['level']} of {skill['max_level']} in training: {phrases.accuracy(skill)}{closed}"
+    pairs = [("skill", text), ("", phrases.mastered(skill)), ("", skill["flagged"] and f"suspicious: {skill['flagged']}")]
+    return _facts(pairs)

@@ -285,6 +285,20 @@ def free_bytes(path: Path) -> int:
     return facts.f_bavail * facts.f_frsize
 
 
+def read_from(path: Path, inode: int, offset: int) -> tuple[int, int, bytes]:
+    """(inode, where the reading began, the bytes from there): `offset`, or 0 when the file is another one or shorter."""
+    try:
+        with open(path, "rb") as file:
+            facts = os.fstat(file.fileno())
+            start = offset if facts.st_ino == inode and facts.st_size >= offset else 0
+            file.seek(start)
+            return facts.st_ino, start, file.read()
+    except FileNotFoundError:
+        return 0, 0, b""
+    except OSError as error:
+        raise StorageError("read", path, error) from error
+
+
 def read_tail(path: Path, size: int) -> list[dict[str, Any]]:
     """The JSON objects in the last `size` bytes of a JSONL file, oldest first; a first, cut line is left out."""
     try:

@@ -36,7 +36,9 @@ log = logging.getLogger("realm.arena")
 MACHINE_FAILURES = 3
 """Failures of the machine at one cursor after which a quest is held."""
 INTAKE_SECONDS = 1.0
-SAMPLE_SECONDS = 2.0
+SAMPLE_SECONDS = 5.0
+SAMPLE_SHARE = 0.01
+"""Most of a battle's time that answers to samples for show may take."""
 COUNTED_QUESTS = 200
 """Queued quests of each priority that the board's ETA looks at."""
 
@@ -241,7 +243,7 @@ class Battle:
     def _train(self, record: QuestRecord, view: TokenView) -> None:
         """The loop: take the next samples, train them, move the cursor, look at the flags."""
         recipe, trainer, progress = self.hero.config.recipe, self.campaign.trainer, self.campaign.progress
-        total, shown = len(view) * recipe.epochs, 0.0
+        total, show_at = len(view) * recipe.epochs, 0.0
         self._rehearse_longest(view)
         for step in order.steps(record.sha256, view.lengths, progress.cursors[record.id], recipe):
             batches = self.hero.batches(view, step.samples, trainer.packed)
@@ -252,9 +254,10 @@ class Battle:
                 raise self._not_finite(result.loss, view, step)
             progress.count(record, step, result)
             done = order.samples_done(step.after, len(view))
-            if time.monotonic() - shown > SAMPLE_SECONDS:
-                shown = time.monotonic()
-                self.reporter.show_sample(self.hero.sample_view(view, int(step.samples[0])))
+            if (begun := time.monotonic()) > show_at:
+                self.reporter.show_sample(self.lender.answered(view, int(step.samples[0])))
+                cost = time.monotonic() - begun
+                show_at = begun + max(SAMPLE_SECONDS, cost / SAMPLE_SHARE)
             self.reporter.stepped(
                 result, len(step.samples), step=progress.step, samples_done=done, samples_total=total,
                 epoch=done / len(view), gpu_memory=trainer.gpu_memory,

@@ -12,6 +12,7 @@ from realm_arena.held_out import HeldOut
 from realm_arena.patience import NoRoomError, Patience
 from realm_arena.progress import Progress
 from realm_arena.quest_data import Hero
+from realm_arena.rank import Rank
 from realm_arena.reporter import Reporter
 from realm_arena.trainer import Trainer
 from realm_cli import store
@@ -42,7 +43,9 @@ class Campaign:
         torch.manual_seed(0)
         self.trainer = Trainer(self._folder(), hero.config.recipe, device)
         self.held_out = HeldOut.load(hero, self.trainer.packed)
+        self.rank = Rank(self.realm, manager, hero.id)
         self._restore()
+        self.rank.saved(self.progress.step)
 
     def _folder(self) -> Path:
         return self.checkpoint.path if self.checkpoint else self.hero.base
@@ -97,6 +100,7 @@ class Campaign:
         self.reporter.count_saving(time.monotonic() - begun)
         self.reporter.change(state=before, val_loss=val_loss, last_checkpoint=self.checkpoint.name)
         emit(self.realm, self.manager, "checkpoint_saved", name=self.checkpoint.name, step=self.progress.step, why=why)
+        self.patience.persist(lambda: self.rank.saved(self.progress.step))
 
     def _write(self, facts: saving.Facts) -> Checkpoint:
         needed = retention.room_needed(self.checkpoint) + self.config.reserve_mb * 1_000_000

@@ -53,6 +53,15 @@ class ModelGenerator:
             replies = decoding.decode(self._model, prompts, limits, pick, ended)
         return [self._reply(ids, stop) for ids in replies]
 
+    def complete(self, prompt: Sequence[int], max_tokens: int) -> str:
+        """The greedy continuation of token ids as text, for a look at what the hero would say."""
+        if self._model is None:
+            raise UsageError("this generator was closed", "open the checkpoint again")
+        limits = decoding.Limits(max_tokens, self._end_ids, self._tokenizer.pad_id)
+        with _inference(self._model, self._precision):
+            (ids,) = decoding.decode(self._model, [prompt], limits)
+        return self._reply(ids, ()).text
+
     def _stopper(self, stop: Sequence[str]) -> decoding.Ended:
         longest = max(map(len, stop))
 

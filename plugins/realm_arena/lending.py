@@ -6,20 +6,28 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+import numpy as np
+
 from realm_arena.campaign import Campaign
 from realm_arena.flags import Stop
 from realm_arena.generating import ModelGenerator
 from realm_arena.obedience import Obedience
 from realm_arena.reporter import Reporter
+from realm_arena.tokens import TokenView
 from realm_cli import weights
 from realm_cli.callbacks import BattleCallback, Orders
 from realm_cli.ledger import Ledger
 from realm_cli.manager import Manager
 from realm_cli.realm import Realm
-from realm_cli.records import EvalView, FlagRecord, QuestRecord, now
+from realm_cli.records import EvalView, FlagRecord, QuestRecord, SampleView, now
 
 FIXED_POINTS = ("quest_end", "interval")
 """Saves that every run of the same history makes at the same steps, killed or not. Pauses and minutes are not."""
+
+
+ANSWER_TOKENS = 48
+"""Longest answer to a sample that is shown during training."""
 
 
 class Lender:
@@ -56,9 +64,11 @@ class Lender:
         return self._campaign.progress.step
 
     def generator(self) -> ModelGenerator:
-        """The live model; the weights hash is that of the checkpoint it stands at."""
+        """The live model; the weights hash is that of the checkpoint it stands at, empty between checkpoints."""
         hero, checkpoint = self._campaign.hero, self._campaign.checkpoint
-        if checkpoint is None:
+        if not self._campaign.is_saved:
+            sha256 = ""
+        elif checkpoint is None:
             sha256 = weights.weights_sha256(hero.base)
         else:
             sha256 = Ledger(self.realm, hero.id).get(checkpoint.step).weights_sha256
@@ -79,6 +89,16 @@ class Lender:
     def end(self, reason: str) -> None:
         """Stop after the callback."""
         self._end_reason = self._end_reason or reason
+
+    def answered(self, view: TokenView, index: int) -> SampleView:
+        """A training sample with the hero's own answer to it, short, so that it costs next to nothing."""
+        hero = self._campaign.hero
+        sample = hero.sample_view(view, index)
+        ids, trained = view.sample(index)
+        prompt = [int(token) for token in ids[: int(np.argmax(trained))]]
+        if not prompt:
+            return sample
+        return msgspec.structs.replace(sample, answer=self.generator().complete(prompt, ANSWER_TOKENS))
 
     # -- what the battle calls -------------------------------------------------------------------------------
 

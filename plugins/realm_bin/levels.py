@@ -1,7 +1,7 @@
 """The levels: which calls they hold, how many, and how they are drawn.
 
-A level whose whole table is small holds every call with operands of up to its width, and all of them are equally
-likely. The others hold the calls in which at least one operand has the full width; operations are drawn by weight.
+A level whose whole table is small holds every call with operands of up to its width. The others hold the calls in
+which at least one operand has the full width. Operations are drawn by weight everywhere.
 Signed values have the full width by their notation, as they are written with all their n digits.
 """
 
@@ -128,10 +128,7 @@ def _make(number: int, settings: Settings) -> Level:
     weights = at(settings.operations, number)
     calls = [calls_of(name, bits, narrow_bits) for name in weights]
     whole = sum(calls) < CLOSED_BELOW
-    if whole:
-        # The table is learned and examined as a whole, so each of its entries is as likely as the other.
-        return Level(bits, narrow_bits, tuple(weights), whole, tuple(accumulate(calls)), sum(calls))
-    space = sum(calls) - sum(_narrower(name, bits, narrow_bits) for name in weights)
+    space = sum(calls) - (0 if whole else sum(_narrower(name, bits, narrow_bits) for name in weights))
     return Level(bits, narrow_bits, tuple(weights), whole, tuple(accumulate(weights.values())), space)
 
 

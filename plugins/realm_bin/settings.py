@@ -19,7 +19,7 @@ Bits = Annotated[int, Meta(ge=1, le=32)]
 T = TypeVar("T")
 
 _FIRST = {
-    "add": 3, "subtract": 3, "multiply": 1, "increment": 1, "decrement": 1, "multiply_by_2": 1, "divide_by_2": 1,
+    "add": 1, "subtract": 1, "multiply": 1, "increment": 1, "decrement": 1, "multiply_by_2": 1, "divide_by_2": 1,
 }  # fmt: skip
 _COMPARISONS = {"equals": 1, "lessthan": 1, "greaterthan": 1}
 _SIXTH = {**_FIRST, "tobinary": 1, "todecimal": 1, **_COMPARISONS, "minimum": 1, "maximum": 1}
@@ -37,10 +37,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             5: {**_FIRST, **_COMPARISONS},
             6: _SIXTH,
             11: {**_SIXTH, **_SIGNED},
-            16: {**_SIXTH, **_SIGNED, "nested": 3},
+            16: {**_SIXTH, **_SIGNED, "nested": 1},
         }
     )
-    """The operations that a level draws, with their weights at open levels."""
+    """The operations that a level draws, with their weights."""
     multiply_bits: dict[int, Bits] = msgspec.field(default_factory=lambda: {1: 2, 6: 3, 12: 4})
     """Widest second operand of `multiply` and `multiply_signed`."""
     mix: dict[int, Mix] = msgspec.field(

@@ -75,7 +75,7 @@ class GuildCallback:
 
     def _review(self, battle: BattleFace, entry: GuildSkill, record: LedgerRecord) -> None:
         realm, manager, hero = battle.realm, battle.manager, battle.hero
-        standing.mend(realm, manager, hero, entry.config.id)
+        standing.mend(realm, manager, hero, entry.config.id, record.step)
         evaluating.ask_for_checkpoint(realm, entry, record)
         self._examine(battle, entry)
         risen = standing.review(realm, manager, entry, hero, record)

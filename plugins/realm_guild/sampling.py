@@ -9,9 +9,9 @@ from itertools import islice
 from realm_cli.errors import RealmError
 from realm_cli.skills import Problem, Skill, Split, belongs
 
-DRAWS_PER_PROBLEM = 30
+DRAWS_PER_PROBLEM = 120
 """Draws after which the search for problems with new keys ends, for each problem wanted. Evals use one draw in ten or
-twelve, and finding all keys of a closed level takes about twenty a key."""
+twelve; finding all keys of a closed level takes about twenty a key, several times that where weights favour some."""
 DRAWS_AT_LEAST = 1000
 
 

@@ -61,7 +61,7 @@ def _earned(realm: Realm, entry: GuildSkill, hero: str, record: LedgerRecord) ->
     state = meet(realm, hero, entry.config.id)
     if state.level in state.mastered_levels:
         return None  # the highest level
-    lines = skillstate.lines(realm, hero, entry.config.id)
+    lines = skillstate.lines(realm, hero, entry.config.id, recent=True)
     found = skillstate.standing(lines, state.level, since=state.counts_from, upto=record.step)
     if not found.passes(entry.config.eval.threshold) or found.accuracy is None or found.interval is None:
         return None
@@ -71,10 +71,10 @@ def _earned(realm: Realm, entry: GuildSkill, hero: str, record: LedgerRecord) ->
     )  # fmt: skip
 
 
-def tell(realm: Realm, manager: Manager, hero: str, skill: str, mastery: Mastery) -> bool:
-    """Write a mastery into the journal and tell the listeners; nothing when the journal has it. Whether it was news."""
+def tell(realm: Realm, manager: Manager, hero: str, skill: str, mastery: Mastery) -> None:
+    """Write a mastery into the journal and tell the listeners; nothing when the journal has it."""
     if _is_told(realm, hero, skill, mastery):
-        return False
+        return
     facts = {
         "skill": skill, "level": mastery.level, "accuracy": mastery.accuracy, "interval": list(mastery.interval),
         "evals": mastery.steps, "checkpoint": mastery.checkpoint,
@@ -82,26 +82,25 @@ def tell(realm: Realm, manager: Manager, hero: str, skill: str, mastery: Mastery
     entry = JournalRecord(entry=LEVEL_UP, time=mastery.at, hero=hero, step=mastery.step, facts=facts)
     journal.append(realm.journal, entry)
     emit(realm, manager, "skill_level_up", hero=hero, step=mastery.step, **facts)
-    return True
 
 
 def _is_told(realm: Realm, hero: str, skill: str, mastery: Mastery) -> bool:
-    """Whether this very mastery stands in the journal."""
+    """Whether this very mastery stands in the journal. It is asked right after the rise, so the file's tail decides."""
     return any(
         line.get("entry") == LEVEL_UP
-        and line.get("hero") == hero
-        and line.get("time") == mastery.at
+        and (line.get("hero"), line.get("time")) == (hero, mastery.at)
         and (line.get("facts") or {}).get("skill") == skill
         and (line.get("facts") or {}).get("level") == mastery.level
-        for line in store.read_lines(realm.journal)
+        for line in store.read_tail(realm.journal, 256 * 1024)
     )
 
 
-def mend(realm: Realm, manager: Manager, hero: str, skill: str) -> None:
-    """Tell the last mastery when a kill came between the standing and the journal."""
+def mend(realm: Realm, manager: Manager, hero: str, skill: str, step: int) -> None:
+    """Tell the masteries of this checkpoint when a kill came between the standing and the journal."""
     state = skillstate.read(realm, hero, skill)
-    if state is not None and state.mastered:
-        tell(realm, manager, hero, skill, state.mastered[-1])
+    for mastery in state.mastered if state else []:
+        if mastery.step == step:
+            tell(realm, manager, hero, skill, mastery)
 
 
 def relearn(realm: Realm, manager: Manager, entry: GuildSkill, hero: str, level: int, step: int) -> SkillState:

@@ -1,0 +1,161 @@
+"""What `realm play` shows, and how it is kept up to date with next to no work: only what changed is read."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from realm_cli import eventwords, skillbook, status, store
+from realm_cli.errors import RealmError
+from realm_cli.manager import Manager
+from realm_cli.realm import Realm
+from realm_cli.records import EventRecord, TrainingStatus
+from realm_cli.watchtower import Snapshot, gaze
+
+GAZE_SECONDS = 2.0
+GAZE_SHARE = 0.01
+"""Share of one core that looking at the whole realm may take; what grows with the realm's age is looked at less often."""
+BANNER_SECONDS = 6.0
+LOSSES = 1200
+"""Losses kept for the sparkline, at two a second: ten minutes."""
+HISTORY_BYTES = 64 * 1024
+
+
+@dataclass
+class Scene:
+    """All that a picture is made of."""
+
+    snapshot: Snapshot
+    title: str = ""
+    """The hero's title."""
+    names: dict[str, str] = field(default_factory=dict)
+    """Icon and name of every skill."""
+    training: TrainingStatus | None = None
+    """What the battle that is shown wrote last; None before it has written."""
+    losses: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=LOSSES))
+    """Moment and loss."""
+    events: deque[EventRecord] = field(default_factory=lambda: deque(maxlen=40))
+    banner: str = ""
+    away: list[str] = field(default_factory=list)
+    """While you were away."""
+    warning: str = ""
+    watching: bool = False
+    """Whether someone else's battle is shown."""
+    leaving: bool = False
+
+
+class EventTail:
+    """The events of a realm as they come; only what was appended is read."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._inode = 0
+        self._rest = b""
+        self._cut = False
+        """Whether the first line read is only the end of one."""
+        self._offset = 0
+        if path.exists():
+            facts = path.stat()
+            self._inode, self._offset = facts.st_ino, max(0, facts.st_size - HISTORY_BYTES)
+            self._cut = self._offset > 0
+
+    def read(self) -> list[EventRecord]:
+        """The events since the last call; the first one gives some that were there before."""
+        try:
+            facts = os.stat(self._path)
+        except FileNotFoundError:
+            return []
+        if facts.st_ino != self._inode or facts.st_size < self._offset:
+            self._inode, self._offset, self._rest, self._cut = facts.st_ino, 0, b"", False
+        if facts.st_size == self._offset:
+            return []
+        with open(self._path, "rb") as file:
+            file.seek(self._offset)
+            data = file.read()
+        self._offset += len(data)
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        if self._cut and lines:
+            del lines[0]
+            self._cut = False
+        return [event for line in lines if (event := _event(line)) is not None]
+
+
+def _event(line: bytes) -> EventRecord | None:
+    """The event of a line; None for a torn one, which whoever reads the whole file reports."""
+    try:
+        return EventRecord.from_dict(msgspec.json.decode(line), "events.jsonl")
+    except (*store.DAMAGED, RealmError):
+        return None
+
+
+class Watcher:
+    """Keeps a scene up to date. `is_shown` tells the status of the battle that is shown from another one's."""
+
+    def __init__(self, realm: Realm, manager: Manager, is_shown: Callable[[TrainingStatus], bool]) -> None:
+        self._realm = realm
+        self._manager = manager
+        self._is_shown = is_shown
+        self._tail = EventTail(realm.events)
+        self._status_mark = (0, 0)
+        self._next_gaze = 0.0
+        self._banner_until = 0.0
+        self.scene = Scene(gaze(realm, manager), title=realm.hero().title, names=_names(realm))
+        self.scene.events.extend(self._tail.read())
+
+    def look(self) -> list[EventRecord]:
+        """Bring the scene up to date; the events that are new."""
+        self._look_at_battle()
+        new = self._tail.read()
+        self.scene.events.extend(event for event in new if eventwords.worth(event) != eventwords.NOISE)
+        self._raise_banner(new)
+        if time.monotonic() >= self._next_gaze:
+            self.gaze()
+        return new
+
+    def gaze(self) -> Snapshot:
+        """Look at the whole realm, and not again before that is worth its cost."""
+        begun = time.process_time()
+        self.scene.snapshot = gaze(self._realm, self._manager)
+        cost = time.process_time() - begun
+        self._next_gaze = time.monotonic() + max(GAZE_SECONDS, cost / GAZE_SHARE)
+        return self.scene.snapshot
+
+    def _look_at_battle(self) -> None:
+        try:
+            facts = os.stat(self._realm.training_status)
+        except FileNotFoundError:
+            return
+        if (facts.st_mtime_ns, facts.st_ino) == self._status_mark:
+            return
+        self._status_mark = (facts.st_mtime_ns, facts.st_ino)
+        seen = status.read(self._realm)
+        if seen is None or not self._is_shown(seen):
+            return
+        if seen.loss is not None and (self.scene.training is None or seen.step != self.scene.training.step):
+            self.scene.losses.append((time.monotonic(), seen.loss))
+        self.scene.training = seen
+
+    def _raise_banner(self, new: list[EventRecord]) -> None:
+        great = [event for event in new if event.name in ("skill_level_up", "level_up")]
+        if great:
+            self.scene.banner = eventwords.words(great[-1])
+            self._banner_until = time.monotonic() + BANNER_SECONDS
+        elif self.scene.banner and time.monotonic() > self._banner_until:
+            self.scene.banner = ""
+
+
+def _names(realm: Realm) -> dict[str, str]:
+    names = {}
+    for skill in skillbook.skill_ids(realm):
+        try:
+            config = skillbook.load_config(realm, skill)
+        except RealmError:
+            continue  # the watchtower says what is wrong with it
+        names[skill] = f"{config.icon} {config.name}".strip()
+    return names

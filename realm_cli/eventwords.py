@@ -1,0 +1,106 @@
+"""Events in words that a player understands, and how much each one is worth being shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from realm_cli import phrases
+from realm_cli.records import EventRecord
+
+GREAT, PLAIN, BAD, NOISE = "great", "plain", "bad", "noise"
+
+Facts = dict[str, Any]
+
+
+def clock(event: EventRecord) -> str:
+    """When it happened, by the clock on the wall."""
+    return datetime.fromisoformat(event.time).astimezone().strftime("%H:%M:%S")
+
+
+def worth(event: EventRecord) -> str:
+    """great, plain, bad, or noise for what happens all the time."""
+    if event.name in _NOISE:
+        return NOISE
+    return GREAT if event.name in _GREAT else BAD if event.name in _BAD else PLAIN
+
+
+def words(event: EventRecord) -> str:
+    """One line about the event; one that is not known here shows its name and its short facts."""
+    known = _WORDS.get(event.name)
+    try:
+        text = known(event.facts) if known else _unknown(event)
+    except (KeyError, TypeError, ValueError):  # another version of the event
+        text = _unknown(event)
+    return phrases.one_line(text)
+
+
+def _unknown(event: EventRecord) -> str:
+    short = {key: value for key, value in event.facts.items() if isinstance(value, (str, int, float))}
+    told = ", ".join(f"{key} {value}" for key, value in short.items())
+    return event.name.replace("_", " ") + (f": {told}" if told else "")
+
+
+def _quest(facts: Facts) -> str:
+    return phrases.quest_name(str(facts.get("file") or facts["quest"]))
+
+
+def _because(facts: Facts) -> str:
+    return f": {facts['reason']}" if facts.get("reason") else ""
+
+
+def _level_of(facts: Facts) -> str:
+    return f"{facts['skill']} level {facts['level']}"
+
+
+def _eval(facts: Facts) -> str:
+    if facts["state"] != "ok":
+        return f"eval {_level_of(facts)} does not count ({facts['state']}){_because(facts)}"
+    share = phrases.percent(facts["correct"] / max(1, facts["size"]))
+    closed = ", closed" if facts["closed"] else ""
+    return f"eval {_level_of(facts)}: {facts['correct']} of {facts['size']} ({share}){closed}"
+
+
+def _champion(facts: Facts) -> str:
+    chosen = "" if facts["by"] == "guild" else f", chosen by {facts['by']}"
+    return f"new champion: {facts['hero']} at step {facts['step']:,}{chosen}"
+
+
+_WORDS: dict[str, Callable[[Facts], str]] = {
+    "battle_started": lambda facts: "the battle begins",
+    "battle_resumed": lambda facts: f"the battle goes on at step {facts['step']:,}",
+    "battle_stopped": lambda facts: f"the battle ended at step {facts['step']:,}{_because(facts)}",
+    "battle_paused": lambda facts: f"paused at step {facts['step']:,}{_because(facts)}",
+    "battle_unpaused": lambda facts: f"goes on after the pause at step {facts['step']:,}",
+    "board_empty": lambda facts: "the board is empty",
+    "checkpoint_saved": lambda facts: f"checkpoint saved at step {facts['step']:,}",
+    "checkpoint_damaged": lambda facts: f"damaged checkpoint: {facts['problem']}",
+    "eval_done": _eval,
+    "eval_suspicious": lambda facts: f"suspicious eval, {_level_of(facts)}{_because(facts)}",
+    "level_up": lambda facts: f"{facts['hero']} reached level {facts['level']}",
+    "loss_not_finite": lambda facts: f"the loss was no number at step {facts['at_step']:,}; back to the checkpoint",
+    "machine_failure": lambda facts: f"failure {facts['count']} of the machine{_because(facts)}",
+    "new_champion": _champion,
+    "quest_added": lambda facts: f"quest added: {_quest(facts)}",
+    "quest_cancelled": lambda facts: f"quest cancelled: {_quest(facts)}{_because(facts)}",
+    "quest_done": lambda facts: f"quest done: {_quest(facts)}",
+    "quest_expired": lambda facts: f"quest expired: {_quest(facts)}{_because(facts)}",
+    "quest_failed": lambda facts: f"quest failed: {_quest(facts)}{_because(facts)}",
+    "quest_held": lambda facts: f"quest held: {_quest(facts)}{_because(facts)}",
+    "quest_moved": lambda facts: f"quest {_quest(facts)} moved to {facts['priority']}{_because(facts)}",
+    "quest_queued_again": lambda facts: f"quest queued again: {_quest(facts)}",
+    "quest_rejected": lambda facts: f"quest rejected: {_quest(facts)}{_because(facts)}",
+    "quest_skipped": lambda facts: f"quest skipped: {_quest(facts)}{_because(facts)}",
+    "skill_level_up": lambda facts: (
+        f"{_level_of(facts)} mastered: {phrases.with_interval(facts['accuracy'], facts['interval'])}"
+    ),
+    "skill_regressed": lambda facts: f"{_level_of(facts)} fell to {phrases.percent(facts['accuracy'])}",
+    "skill_relearned": lambda facts: f"{facts['skill']} goes back from level {facts['from_level']} to {facts['level']}",
+}
+_NOISE = {"checkpoint_saved", "eval_done", "quest_added"}
+_GREAT = {"skill_level_up", "level_up", "new_champion"}
+_BAD = {
+    "checkpoint_damaged", "eval_suspicious", "loss_not_finite", "machine_failure", "quest_failed", "quest_held",
+    "quest_rejected", "skill_regressed",
+}  # fmt: skip
