@@ -10,6 +10,8 @@ from realm_cli.records import EvalView, SampleView
 
 CLOSED = "closed"
 """Stands wherever the accuracy of a closed level is shown: its whole table is trained, so it may be known by heart."""
+TO = "\N{EN DASH}"
+"""Between the ends of a range."""
 LONGEST = 140
 """Characters of an answer that are shown; the whole of it stands in the eval's file."""
 
@@ -20,10 +22,10 @@ def percent(share: float) -> str:
 
 
 def with_interval(share: float, interval: Iterable[float], evals: int | None = None) -> str:
-    """`74 % (65–81, 3 evals)`."""
+    """A share with its 95 % interval in brackets, and how many evals it is the mean of."""
     low, high = (round(100 * end) for end in interval)
     counted = "" if evals is None else f", {evals} eval{'' if evals == 1 else 's'}"
-    return f"{percent(share)} ({low}–{high}{counted})"
+    return f"{percent(share)} ({low}{TO}{high}{counted})"
 
 
 def accuracy(skill: dict[str, Any]) -> str:
@@ -48,14 +50,14 @@ def powers(hero: dict[str, Any]) -> dict[str, str]:
 
 
 def levels(numbers: Iterable[int]) -> str:
-    """`1–3, 5`; empty for none."""
+    """Numbers with runs joined, `1, 5`; empty for none."""
     runs: list[list[int]] = []
     for number in sorted(numbers):
         if runs and runs[-1][-1] == number - 1:
             runs[-1].append(number)
         else:
             runs.append([number])
-    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}–{run[-1]}" for run in runs)
+    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}{TO}{run[-1]}" for run in runs)
 
 
 def lost(skill: dict[str, Any]) -> list[dict[str, Any]]:
@@ -64,7 +66,7 @@ def lost(skill: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def mastered(skill: dict[str, Any]) -> str:
-    """`mastered 1–3; lost 2 (64 %)`; empty without a mastered level."""
+    """`mastered 1, 2; lost 2 (64 %)`; empty without a mastered level."""
     if not skill["mastered"]:
         return ""
     gone = ", ".join(f"{one['level']} ({percent(one['now'])})" for one in lost(skill))

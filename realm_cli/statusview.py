@@ -111,5 +111,9 @@ def _skill(name: str, skill: dict[str, Any]) -> str:
         return _facts([("skill", f"{name}, {locked}")])
     closed = f", {phrases.CLOSED}" if skill["closed"] else ""
     text = f"{name}, level {skill['level']} of {skill['max_level']} in training: {phrases.accuracy(skill)}{closed}"
-    pairs = [("skill", text), ("", phrases.mastered(skill)), ("", skill["flagged"] and f"suspicious: {skill['flagged']}")]
+    pairs = [
+        ("skill", text),
+        ("", phrases.mastered(skill)),
+        ("", skill["flagged"] and f"suspicious: {skill['flagged']}"),
+    ]
     return _facts(pairs)

@@ -1,172 +1,194 @@
-"""`realm play`: forge the first lessons when nothing waits, start a battle, and show it until the board is empty."""
+"""`realm play`: a battle that forges for ever, in a process of its own, shown until it or its player ends."""
 
 from __future__ import annotations
 
-import contextlib
-import re
-import signal
-import subprocess
-import sys
+import logging
+import os
 import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import click
 
-from realm_cli import status
-from realm_cli.errors import EXIT_FAILED
+from realm_cli import control, phrases, skillstate, status
+from realm_cli.errors import EXIT_FAILED, RealmError, RefusedError
 from realm_cli.founding import found
-from realm_cli.ledger import Ledger
+from realm_cli.manager import Manager
 from realm_cli.realm import Realm
-from realm_cli.records import TrainingStatus
-from realm_cli.terminal import Context, human_seconds, is_interactive, pass_context_realm
-from realm_guild import lessons
+from realm_cli.records import ProcessMark
+from realm_cli.skillbook import goals_of
+from realm_cli.terminal import Context, is_interactive, pass_context_realm
+from realm_guild import lessons, playlines
+from realm_guild.playbattle import OthersBattle, OwnBattle, Shown
+from realm_guild.playfaces import Face, LiveFace, PlainFace, warnings_shown
+from realm_guild.playkeys import Ears, listening
+from realm_guild.playscene import Watcher
 
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-
-POLL_SECONDS = 0.25
-PLAIN_SECONDS = 5.0
+log = logging.getLogger("realm.play")
+LOOK_SECONDS = 0.5
+REMEMBER_SECONDS = 60.0
+PAUSED = "paused from play"
+"""The reason by which a pause of play's own is known: it ends with the battle that play began."""
 
 
 @click.command("play")
+@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Save and end after so many minutes.")
+@click.option("--until", "goals", metavar="SKILL=LEVEL", multiple=True, help="End when that level is in training.")
 @pass_context_realm
-def play_command(ctx: Context) -> int:
-    """Forge quests of BIN levels 1 to 3 when the board is empty, and train to the end of the board.
+def play_command(ctx: Context, minutes: float | None, goals: tuple[str, ...]) -> int:
+    """Train the hero for ever, with quests forged at its levels, and show it.
 
-    Ctrl-C saves and stops; the same command goes on later.
+    Ctrl-C saves and stops; the same command goes on later. Where a battle runs already, that one is shown.
     """
+    begun = time.monotonic()
     realm, _ = found(ctx.realm.root)
-    if status.battle_process(realm) is not None:
-        click.echo("a battle runs already; watch it with: realm status, realm battle log -f")
+    wanted = goals_of(realm, goals)
+    running = status.battle_process(realm)
+    if running is not None and wanted:
+        raise RefusedError(
+            f"a battle runs already (pid {running.pid}), and a running one takes no --until",
+            "watch it: realm play; or end it first: realm battle stop",
+        )
+    if wanted and all(_level(realm, skill) >= level for skill, level in wanted.items()):
+        reached = ", ".join(f"{skill} is at level {_level(realm, skill)}" for skill in wanted)
+        click.echo(f"the goal is reached: {reached}")
         return 0
-    _fill_board(ctx, realm)
-    code = _watch(realm)
-    _summary(realm)
-    return code
+    live = is_interactive() and os.environ.get("TERM", "dumb") != "dumb"
+    with listening(keys=live) as ears:
+        player = Player(realm, ctx.manager, ears, live, None if minutes is None else begun + 60 * minutes)
+        return _watch(player, running) if running is not None else _play(player, wanted)
 
 
-def _fill_board(ctx: Context, realm: Realm) -> None:
-    lessons.make_held_out(realm, ctx.manager)
-    if lessons.board_is_empty(realm):
-        for record in lessons.forge_lessons(realm, ctx.manager):
-            click.echo(f"forged   {record.name}, {record.samples:,} samples")
-    else:
-        click.echo("the board has quests already; they are trained first")
+def _level(realm: Realm, skill: str) -> int:
+    """The level in training of the active hero."""
+    state = skillstate.read(realm, realm.config.hero, skill)
+    return state.level if state else 1
 
 
-@contextlib.contextmanager
-def _battle(realm: Realm) -> Iterator[subprocess.Popen[bytes]]:
-    """The battle in a process of its own; however we leave, it is asked to save and stop, and waited for."""
-    line = [sys.executable, "-m", "realm_cli", "--realm", str(realm.root), "battle", "start", "--until-empty", "-q"]
-    process = subprocess.Popen(line, stdin=subprocess.DEVNULL, start_new_session=True)
+@dataclass
+class Player:
+    """Who looks on, and what that person wants."""
+
+    realm: Realm
+    manager: Manager
+    ears: Ears
+    live: bool
+    deadline: float | None
+    quit: bool = False
+
+    @property
+    def wants_to_leave(self) -> bool:
+        """By key, by signal or by the clock."""
+        late = self.deadline is not None and time.monotonic() >= self.deadline
+        return self.quit or bool(self.ears.asked) or late
+
+    @property
+    def exit_code(self) -> int:
+        """As a shell expects it after a signal; 0 for who quit."""
+        return 128 + self.ears.asked if self.ears.asked else 0
+
+
+def _play(player: Player, goals: Mapping[str, int]) -> int:
+    """A battle of our own, from its start to its end."""
+    realm = player.realm
+    lessons.make_held_out(realm, player.manager)
+    with OwnBattle(realm, goals) as battle:
+        watcher = Watcher(realm, player.manager, battle.shows)
+        click.echo("the hero plays; Ctrl-C saves and stops")
+        _show(player, battle, watcher)
+        failed, said = battle.failed, battle.said()
+    flag = control.read(realm, "pause")
+    if flag is not None and flag.reason == PAUSED:
+        control.lower(realm, "pause")
+    if failed:
+        return _say_death(realm, said)
+    _say_end(player, watcher)
+    return player.exit_code
+
+
+def _watch(player: Player, mark: ProcessMark) -> int:
+    """Someone else's battle; it goes on when we leave."""
+    battle = OthersBattle(mark)
+    watcher = Watcher(player.realm, player.manager, battle.shows)
+    watcher.scene.watching = True
+    click.echo(f"a battle runs already (pid {battle.pid}); it is shown here, and leaving does not end it")
+    _show(player, battle, watcher)
+    if not battle.is_over():
+        click.echo("the battle goes on; watch it again: realm play; end it: realm battle stop")
+        return player.exit_code
+    _say_end(player, watcher)
+    return EXIT_FAILED if watcher.scene.snapshot.battle_state in ("failed", "dead") else 0
+
+
+def _show(player: Player, battle: Shown, watcher: Watcher) -> None:
+    """Show the battle until it is over, or until who watches another one's leaves."""
+    scene = watcher.scene
+    scene.away = playlines.away(player.realm, scene.snapshot)
+    for line in scene.away:
+        click.echo(line)
+    face: Face = LiveFace(scene) if player.live else PlainFace(scene)
+    with warnings_shown(face), face:
+        _follow(player, battle, watcher, face)
+        watcher.gaze()
+        face.show(watcher.look())
+        _remember(player.realm, watcher)
+
+
+def _follow(player: Player, battle: Shown, watcher: Watcher, face: Face) -> None:
+    """Look, show, wait for a key or a signal, and again."""
+    look_at = remember_at = 0.0
+    while not battle.is_over():
+        if player.wants_to_leave and not watcher.scene.leaving:
+            watcher.scene.leaving, look_at = True, 0.0
+            battle.leave()
+            if not battle.own:
+                return
+        if time.monotonic() >= look_at:
+            look_at = time.monotonic() + LOOK_SECONDS
+            face.show(watcher.look())
+        if time.monotonic() >= remember_at:
+            remember_at = time.monotonic() + REMEMBER_SECONDS
+            _remember(player.realm, watcher)
+        for key in player.ears.wait(max(0.0, look_at - time.monotonic())):
+            _obey(player, watcher, key)
+
+
+def _obey(player: Player, watcher: Watcher, key: str) -> None:
+    """What a key asks for; other keys mean nothing."""
     try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-            with contextlib.suppress(KeyboardInterrupt):
-                click.echo("saving and stopping; a moment")
-            process.wait()
+        if key == "p" and not control.is_up(player.realm, "pause"):
+            control.raise_flag(player.realm, "pause", PAUSED)
+        elif key == "r":
+            control.lower(player.realm, "pause")
+        elif key == "s":
+            watcher.scene.save_asked = control.raise_flag(player.realm, "save", "asked for in play").when
+        elif key == "q":
+            player.quit = True
+    except RealmError as error:  # a full disk must not end the battle
+        log.warning("%s", error.message)
 
 
-def _watch(realm: Realm) -> int:
-    """Show the battle until it ends; its exit code, or 130 after Ctrl-C."""
-    with _battle(realm) as process:
-        try:
-            if is_interactive():
-                _live(realm, process)
-            else:
-                _plain(realm, process)
-        except KeyboardInterrupt:
-            return 130
-        return EXIT_FAILED if process.wait() else 0
+def _remember(realm: Realm, watcher: Watcher) -> None:
+    """Note how the hero stands, for "while you were away"; should play be killed, the last note counts."""
+    try:
+        playlines.remember(realm, watcher.scene.snapshot)
+    except RealmError as error:
+        log.warning("%s", error.message)
 
 
-def _mine(realm: Realm, process: subprocess.Popen[bytes]) -> TrainingStatus | None:
-    seen = status.read(realm)
-    return seen if seen is not None and seen.process.pid == process.pid else None
+def _say_end(player: Player, watcher: Watcher) -> None:
+    """Why it ended, and where the hero stands."""
+    training = watcher.scene.training
+    if not watcher.scene.leaving and training is not None:
+        click.echo(f"the battle ended: {phrases.one_line(training.reason) or training.state}")
+    for line in playlines.summary(player.realm, watcher.scene.snapshot):
+        click.echo(line)
 
 
-def _line(seen: TrainingStatus) -> str:
-    if seen.state != "training":
-        return f"{seen.state}{': ' + seen.reason if seen.reason else ''}, step {seen.step:,}"
-    done = 100 * seen.samples_done / max(1, seen.samples_total)
-    return (
-        f"step {seen.step:,}  {seen.quest_name}  {done:.0f} %  loss {seen.smoothed_loss or 0:.4f}  "
-        f"{seen.tokens_per_s or 0:,.0f} trained tokens/s  board {human_seconds(seen.board_eta_s)} left"
-    )
-
-
-def _plain(realm: Realm, process: subprocess.Popen[bytes]) -> None:
-    """Lines now and then, for logs and pipes."""
-    told = 0.0
-    while process.poll() is None:
-        seen = _mine(realm, process)
-        if seen is not None and time.monotonic() - told > PLAIN_SECONDS:
-            told = time.monotonic()
-            click.echo(_line(seen))
-        time.sleep(POLL_SECONDS)
-
-
-def _live(realm: Realm, process: subprocess.Popen[bytes]) -> None:
-    """A picture that renews itself."""
-    from rich.live import Live
-
-    with Live(refresh_per_second=4) as live:
-        while process.poll() is None:
-            seen = _mine(realm, process)
-            if seen is not None:
-                live.update(_picture(seen))
-            time.sleep(POLL_SECONDS)
-
-
-def _picture(seen: TrainingStatus) -> RenderableType:
-    from rich.console import Group
-    from rich.padding import Padding
-    from rich.panel import Panel
-    from rich.progress_bar import ProgressBar
-    from rich.text import Text
-
-    powers = f"{_power('ATK', 'loss', seen.smoothed_loss)}   {_power('DEF', 'val loss', seen.val_loss)}"
-    doing = f"quest    {seen.quest_name}" if seen.state == "training" else _line(seen)
-    left = f"left     quest {human_seconds(seen.eta_s)}, board {human_seconds(seen.board_eta_s)}"
-    parts: list[RenderableType] = [
-        Text(f"level {seen.step // 1000}   XP {seen.step:,}   {powers}", style="bold"),
-        Text(""),
-        Text(doing, overflow="ellipsis", no_wrap=True),
-        Padding(ProgressBar(total=max(1, seen.samples_total), completed=seen.samples_done), 0),  # it ends its line
-        Text(f"{left}   {seen.tokens_per_s or 0:,.0f} trained tokens/s"),
-    ]
-    if seen.sample is not None:
-        parts += [Text(""), Text(f"lesson   {_plain_text(seen.sample.prompt)}")]
-        parts += [Text(f"answer   {_plain_text(seen.sample.golden)}", style="green")]
-    return Panel(Group(*parts), title=f"⚔ {seen.hero}", subtitle="Ctrl-C saves and stops", width=80)
-
-
-def _power(name: str, what: str, loss: float | None) -> str:
-    """A game number with its real meaning beside it: 1/loss and the loss."""
-    return f"{name} {1 / loss:.2f} ({what} {loss:.4f})" if loss else f"{name} - ({what} unknown)"
-
-
-def _plain_text(text: str) -> str:
-    """A lesson without the template's marks, in one short line."""
-    words = re.sub(r"<\|[a-z_]+\|>", " ", text).split()
-    return " ".join(words)[:68]
-
-
-def _summary(realm: Realm) -> None:
-    """Where the hero stands now."""
-    ledger = Ledger(realm)
-    if not ledger.steps():
-        click.echo("no checkpoint was saved; see why: realm battle log")
-        return
-    latest = ledger.get_latest()
-    losses = " ".join(
-        f"{name} {value:.4f}"
-        for name, value in (("loss", latest.train_loss), ("val loss", latest.val_loss))
-        if value is not None
-    )
-    click.echo(f"{latest.hero} stands at step {latest.step:,}: {losses}")
-    click.echo(f"checkpoint {ledger.path_of(latest)}")
-    click.echo("again: realm play; more: realm status, realm ledger list, realm quest list")
+def _say_death(realm: Realm, said: str) -> int:
+    """The last words of a battle that died."""
+    click.echo("the battle died; its last words:", err=True)
+    for line in playlines.last_errors(realm, said):
+        click.echo(f"  {line}", err=True)
+    click.echo("hint: see all of it with `realm battle log`; `realm play` goes on from the last checkpoint", err=True)
+    return EXIT_FAILED

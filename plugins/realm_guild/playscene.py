@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections import deque
@@ -18,6 +19,7 @@ from realm_cli.realm import Realm
 from realm_cli.records import EventRecord, TrainingStatus
 from realm_cli.watchtower import Snapshot, gaze
 
+log = logging.getLogger("realm.play")
 GAZE_SECONDS = 2.0
 GAZE_SHARE = 0.01
 """Share of one core that looking at the whole realm may take; what grows with the realm's age is looked at less often."""
@@ -45,6 +47,8 @@ class Scene:
     away: list[str] = field(default_factory=list)
     """While you were away."""
     warning: str = ""
+    save_asked: str = ""
+    """When a key asked for a checkpoint last."""
     watching: bool = False
     """Whether someone else's battle is shown."""
     leaving: bool = False
@@ -118,13 +122,15 @@ class Watcher:
             self.gaze()
         return new
 
-    def gaze(self) -> Snapshot:
+    def gaze(self) -> None:
         """Look at the whole realm, and not again before that is worth its cost."""
         begun = time.process_time()
-        self.scene.snapshot = gaze(self._realm, self._manager)
+        try:
+            self.scene.snapshot = gaze(self._realm, self._manager)
+        except RealmError as error:  # what cannot be shown now must not end the battle
+            log.warning("%s", error.message)
         cost = time.process_time() - begun
         self._next_gaze = time.monotonic() + max(GAZE_SECONDS, cost / GAZE_SHARE)
-        return self.scene.snapshot
 
     def _look_at_battle(self) -> None:
         try:
@@ -134,7 +140,11 @@ class Watcher:
         if (facts.st_mtime_ns, facts.st_ino) == self._status_mark:
             return
         self._status_mark = (facts.st_mtime_ns, facts.st_ino)
-        seen = status.read(self._realm)
+        try:
+            seen = status.read(self._realm)
+        except RealmError as error:
+            log.warning("%s", error.message)
+            return
         if seen is None or not self._is_shown(seen):
             return
         if seen.loss is not None and (self.scene.training is None or seen.step != self.scene.training.step):

@@ -15,10 +15,11 @@ from realm_cli.embedded import EmbeddedRecord
 from realm_cli.errors import FormatError
 from realm_cli.manager import Manager
 from realm_cli.records import SHARED_RECORDS, ProcessMark, Record
+from realm_cli.skill_records import SKILL_RECORDS
 
 FORMATS = Path(__file__).parents[1] / "formats"
 OF_PLUGINS: list[type[Record]] = [part.load() for part in Manager.load().parts("realm_records").values()]
-REGISTERED: list[type[Record]] = [*SHARED_RECORDS, *CHECKPOINT_RECORDS, EmbeddedRecord, *OF_PLUGINS]
+REGISTERED: list[type[Record]] = [*SHARED_RECORDS, *CHECKPOINT_RECORDS, *SKILL_RECORDS, EmbeddedRecord, *OF_PLUGINS]
 CLASSES = {record.kind: record for record in REGISTERED}
 SAMPLES = sorted(FORMATS.glob("*.json"))
 
@@ -35,7 +36,7 @@ def all_subclasses(of: type[Record]) -> set[type[Record]]:
 def test_every_record_class_is_registered_and_has_a_sample_of_each_version() -> None:
     own = {record for record in all_subclasses(Record) if record.__module__.startswith("realm_")}
     assert own == set(CLASSES.values()), (
-        "register it in SHARED_RECORDS, CHECKPOINT_RECORDS or its plugin's realm_records"
+        "register it in SHARED_RECORDS, CHECKPOINT_RECORDS, SKILL_RECORDS or its plugin's realm_records"
     )
     wanted = {f"{kind}-v{n}.json" for kind, record in CLASSES.items() for n in range(1, record.version + 1)}
     assert {path.name for path in SAMPLES} == wanted

@@ -1,0 +1,139 @@
+"""What `realm play` says in plain lines: events for logs and pipes, what happened while nobody looked, the end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from realm_cli import eventwords, phrases, store
+from realm_cli.ledger import Ledger
+from realm_cli.realm import Realm
+from realm_cli.records import EventRecord, TrainingStatus, now, seconds_since
+from realm_cli.terminal import human_seconds
+from realm_cli.watchtower import Snapshot
+from realm_guild.play_records import PlayRecord
+
+SILENT = {"checkpoint_saved", "quest_added"}
+"""Events that plain lines leave out."""
+AWAY_BYTES = 4 * 1024 * 1024
+"""How much of the end of the events is read for the time away."""
+LOG_BYTES = 64 * 1024
+LAST_ERRORS = 5
+
+
+def event_line(event: EventRecord, training: TrainingStatus | None) -> str | None:
+    """An event as a line of a log; None for one that is not worth it."""
+    if event.name in SILENT:
+        return None
+    loss = training.smoothed_loss if training else None
+    told = f", loss {loss:.4f}" if event.name == "quest_done" and loss is not None else ""
+    return f"{eventwords.clock(event)}  {eventwords.words(event)}{told}"
+
+
+def progress_line(training: TrainingStatus) -> str:
+    """What the battle is doing now."""
+    if training.state != "training" or not training.samples_total:
+        reason = f": {phrases.one_line(training.reason)}" if training.reason else ""
+        return f"{training.state}{reason}, step {training.step:,}"
+    share = phrases.percent(training.samples_done / training.samples_total)
+    loss = f"loss {training.smoothed_loss:.4f}" if training.smoothed_loss is not None else "no loss yet"
+    speed = f"{training.tokens_per_s or 0:,.0f} trained tokens/s"
+    return f"step {training.step:,}  {phrases.quest_name(training.quest_name)}  {share}  {loss}  {speed}"
+
+
+# -- while you were away -------------------------------------------------------------------------------------
+
+
+def record_path(realm: Realm) -> Path:
+    """Where play remembers when it was left."""
+    return realm.status / "play.json"
+
+
+def remember(realm: Realm, snapshot: Snapshot) -> None:
+    """Write down how the hero stands, for the next time."""
+    levels = {name: skill["level"] for name, skill in snapshot.skills.items()}
+    hero = snapshot.hero
+    record = PlayRecord(left_at=now(), hero=hero["name"], step=hero["step"], levels=levels)
+    store.write_record(record_path(realm), record)
+
+
+def away(realm: Realm, snapshot: Snapshot) -> list[str]:
+    """What happened since play was left; empty when nothing did, or when it is the first time."""
+    left = store.read_or_set_aside(record_path(realm), PlayRecord)
+    if left is None or left.hero != snapshot.hero["name"]:
+        return []
+    tail = store.read_tail(realm.events, AWAY_BYTES)
+    events = [EventRecord.from_dict(data, str(realm.events)) for data in tail if str(data.get("time")) > left.left_at]
+    if not events:
+        return []
+    cut = len(events) == len(tail) and realm.events.stat().st_size > AWAY_BYTES
+    return [
+        f"while you were away ({human_seconds(seconds_since(left.left_at))}):",
+        *_gains(left, snapshot),
+        *_counts(events, "at least " if cut else ""),
+    ]
+
+
+def _gains(left: PlayRecord, snapshot: Snapshot) -> list[str]:
+    steps = snapshot.hero["step"] - left.step
+    lines = [f"  {steps:,} steps: {left.step:,} to {snapshot.hero['step']:,}"] if steps > 0 else []
+    for name, skill in snapshot.skills.items():
+        before = left.levels.get(name, 1)
+        if skill["level"] != before:
+            lines.append(f"  {name} from level {before} to level {skill['level']}: {phrases.accuracy(skill)}")
+    return lines
+
+
+def _counts(events: list[EventRecord], about: str) -> list[str]:
+    names = Counter(event.name for event in events)
+    failures = [event for event in events if eventwords.worth(event) == eventwords.BAD]
+    counted = [(names["quest_done"], "quest", "done"), (names["checkpoint_saved"], "checkpoint", "saved")]
+    told = [f"{count:,} {noun}{'' if count == 1 else 's'} {done}" for count, noun, done in counted if count]
+    lines = [f"  {about}{', '.join(told)}"] if told else []
+    if failures:
+        lines.append(f"  {len(failures):,} trouble{'' if len(failures) == 1 else 's'}, last: {_last(failures)}")
+    if not lines:
+        lines = [f"  {_last(events)}"]
+    return lines
+
+
+def _last(events: list[EventRecord]) -> str:
+    return f"{eventwords.clock(events[-1])} {eventwords.words(events[-1])}"
+
+
+# -- the end -------------------------------------------------------------------------------------------------
+
+
+def summary(realm: Realm, snapshot: Snapshot) -> list[str]:
+    """Where the hero stands now."""
+    ledger = Ledger(realm)
+    if not ledger.steps():
+        return ["no checkpoint was saved; see why: realm battle log"]
+    latest = ledger.get_latest()
+    known = (("loss", latest.train_loss), ("val loss", latest.val_loss))
+    losses = ", ".join(f"{name} {value:.4f}" for name, value in known if value is not None)
+    lines = [f"{latest.hero} stands at step {latest.step:,}" + (f": {losses}" if losses else "")]
+    lines += [_skill(name, skill) for name, skill in snapshot.skills.items() if not skill["unlock"]]
+    lines.append(f"checkpoint {ledger.path_of(latest) or latest.canonical_name}")
+    return [*lines, "again: realm play"]
+
+
+def _skill(name: str, skill: dict[str, object]) -> str:
+    closed = f", {phrases.CLOSED}" if skill["closed"] else ""
+    text = f"{name} level {skill['level']} in training: {phrases.accuracy(skill)}{closed}"
+    done = phrases.mastered(skill)
+    return f"{text}; {done}" if done else text
+
+
+def last_errors(realm: Realm, said: str) -> list[str]:
+    """Why a battle died: what it said on its way out, else the last warnings and errors of its log."""
+    lines = [line for line in said.splitlines() if line.strip()]
+    if lines:
+        return lines[-LAST_ERRORS:]
+    path = realm.logs / "battle.log"
+    if not path.exists():
+        return []
+    with open(path, "rb") as file:
+        file.seek(max(0, path.stat().st_size - LOG_BYTES))
+        text = file.read().decode("utf-8", "replace")
+    return [line for line in text.splitlines() if " ERROR " in line or " WARNING " in line][-LAST_ERRORS:]
