@@ -27,6 +27,7 @@ class Problem(msgspec.Struct, frozen=True):
     answer: str
     key: str
     meta: dict[str, Any] = {}
+    """Free, but for `kind` (the sort of problem, by which evals are broken down) and `first_level` (see `belongs`)."""
 
 
 class Verdict(msgspec.Struct, frozen=True):

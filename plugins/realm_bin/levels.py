@@ -44,12 +44,14 @@ class Level:
     """Whether calls without any operand of full width belong to it."""
     shares: tuple[int, ...]
     """Cumulative weights of `names`."""
+    practised: tuple[int, ...]
+    """The same for training, where some operations are practised more."""
     space: int
     """How many different calls it holds."""
 
-    def draw(self, rng: random.Random) -> Call:
-        """A call of this level; every one can come."""
-        (name,) = rng.choices(self.names, cum_weights=self.shares)
+    def draw(self, rng: random.Random, *, practice: bool = False) -> Call:
+        """A call of this level, as evals draw it or as practice does; every one can come."""
+        (name,) = rng.choices(self.names, cum_weights=self.practised if practice else self.shares)
         if name == NESTED:
             return self._nested(rng)
         operation = OPERATIONS[name]
@@ -129,7 +131,9 @@ def _make(number: int, settings: Settings) -> Level:
     calls = [calls_of(name, bits, narrow_bits) for name in weights]
     whole = sum(calls) < CLOSED_BELOW
     space = sum(calls) - (0 if whole else sum(_narrower(name, bits, narrow_bits) for name in weights))
-    return Level(bits, narrow_bits, tuple(weights), whole, tuple(accumulate(weights.values())), space)
+    practised = [weight * settings.practice.get(name, 1) for name, weight in weights.items()]
+    shares = tuple(accumulate(weights.values()))
+    return Level(bits, narrow_bits, tuple(weights), whole, shares, tuple(accumulate(practised)), space)
 
 
 def _narrower(name: str, bits: int, narrow_bits: int) -> int:

@@ -41,6 +41,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         }
     )
     """The operations that a level draws, with their weights."""
+    practice: dict[str, Weight] = msgspec.field(default_factory=lambda: {"add": 3, "subtract": 3})
+    """How many times as often as evals training draws an operation; 1 for those not named."""
     multiply_bits: dict[int, Bits] = msgspec.field(default_factory=lambda: {1: 2, 6: 3, 12: 4})
     """Widest second operand of `multiply` and `multiply_signed`."""
     mix: dict[int, Mix] = msgspec.field(
@@ -99,8 +101,14 @@ def _check_operations(settings: Settings, where: str) -> None:
         if not weights:
             raise FormatError(where, f"{key} names no operation", f"known: {', '.join(NAMES)}")
         for name in weights:
-            if name not in NAMES:
-                raise FormatError(where, f"{key}: unknown operation '{name}'", nearest(name, NAMES))
+            _check_name(name, key, where)
+    for name in settings.practice:
+        _check_name(name, "settings.practice", where)
+
+
+def _check_name(name: str, key: str, where: str) -> None:
+    if name not in NAMES:
+        raise FormatError(where, f"{key}: unknown operation '{name}'", nearest(name, NAMES))
 
 
 def _check_mix(mix: Mix, key: str, where: str) -> None:

@@ -32,12 +32,12 @@ class BinSkill:
 
     def problem(self, level: int, rng: random.Random) -> Problem:
         """One call to compute, worded as evals word it."""
-        return self._make(level, self._settings.eval_mix, rng)
+        return self._make(level, self._settings.eval_mix, rng, practice=False)
 
     def lesson(self, level: int, rng: random.Random) -> Problem:
-        """One call to compute, worded as training words it; from the same `rng` the same call as `problem`."""
+        """One call to compute, drawn and worded as training does it."""
         self._level(level)
-        return self._make(level, at(self._settings.mix, level), rng)
+        return self._make(level, at(self._settings.mix, level), rng, practice=True)
 
     def judge(self, problem: Problem, reply: str) -> Verdict:
         """Right is the echoed call with its result and all that the tag asks for; without a tag, also the result alone."""
@@ -47,14 +47,14 @@ class BinSkill:
         """How many different calls the level holds."""
         return self._level(level).space
 
-    def _make(self, level: int, mix: Mix, rng: random.Random) -> Problem:
-        call = self._level(level).draw(rng)
+    def _make(self, level: int, mix: Mix, rng: random.Random, *, practice: bool) -> Problem:
+        call = self._level(level).draw(rng, practice=practice)
         tag = draw_tag(mix, rng)
         return Problem(
             prompt=prompt_of(call, tag),
             answer=answer_of(call, tag),
             key=call.text(),
-            meta={"operation": call.name, "first_level": first_level_of(call, level, self._levels)},
+            meta={"kind": call.name, "first_level": first_level_of(call, level, self._levels)},
         )
 
     def _level(self, number: int) -> Level:

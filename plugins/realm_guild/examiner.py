@@ -9,7 +9,7 @@ from realm_cli.errors import RealmError
 from realm_cli.generation import Generator, Message, Reply
 from realm_cli.records import now
 from realm_cli.skillbook import GuildSkill
-from realm_cli.skills import Problem
+from realm_cli.skills import Problem, Verdict
 from realm_guild import evalsets
 from realm_guild.records import EvalItem, EvalResult, EvalSet
 
@@ -69,17 +69,11 @@ def _judged(entry: GuildSkill, problems: Sequence[Problem], replies: Sequence[Re
             verdict = entry.skill.judge(problem, reply.text)
         except Exception as error:  # the edge of a plugin
             trouble = trouble or f"the judge failed on {problem.prompt!r}: {type(error).__name__}: {error}"
-            items.append(EvalItem(problem.prompt, problem.answer, reply.text, False, "", trouble, reply.finish))
-            continue
+            verdict = Verdict(False, "", trouble)
         items.append(
             EvalItem(
-                problem.prompt,
-                problem.answer,
-                reply.text,
-                verdict.correct,
-                verdict.parsed,
-                verdict.reason,
-                reply.finish,
+                problem.prompt, problem.answer, reply.text, verdict.correct, verdict.parsed, verdict.reason, reply.finish,
+                str(problem.meta.get("kind", "")),
             )
-        )
+        )  # fmt: skip
     return items, trouble

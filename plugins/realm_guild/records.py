@@ -57,6 +57,8 @@ class EvalItem(msgspec.Struct, frozen=True):
     parsed: str
     reason: str
     finish: str
+    kind: str = ""
+    """The sort of problem, where the skill tells one."""
 
 
 class EvalResult(Record, frozen=True, kw_only=True):

@@ -61,7 +61,14 @@ def eval_row(realm: Realm, result: EvalResult) -> dict[str, Any]:
     row = result.to_dict()
     del row["items"]
     path = results.path_of(realm, result.hero, result.step, result.skill, result.level)
-    return {**row, "accuracy": result.accuracy, "interval": wilson(result.correct, result.size), "path": str(path)}
+    kinds = {kind: {"correct": right, "size": total} for kind, (right, total) in by_kind(result).items()}
+    return {
+        **row,
+        "kinds": kinds,
+        "accuracy": result.accuracy,
+        "interval": wilson(result.correct, result.size),
+        "path": str(path),
+    }
 
 
 def eval_line(result: EvalResult) -> dict[str, Any]:
@@ -72,6 +79,16 @@ def eval_line(result: EvalResult) -> dict[str, Any]:
         "accuracy": f"{result.accuracy:.0%}", "interval": f"{100 * low:.0f}-{100 * high:.0f} %",
         "closed": "yes" if result.closed else "", "state": result.state,
     }  # fmt: skip
+
+
+def by_kind(result: EvalResult) -> dict[str, tuple[int, int]]:
+    """Kind of problem → (right, all), the weakest first; empty where the skill tells no kinds."""
+    counts: dict[str, tuple[int, int]] = {}
+    for item in result.items:
+        if item.kind:
+            right, total = counts.get(item.kind, (0, 0))
+            counts[item.kind] = (right + item.correct, total + 1)
+    return dict(sorted(counts.items(), key=lambda pair: pair[1][0] / pair[1][1]))
 
 
 def history_row(line: EvalLine, mastered: dict[int, int]) -> dict[str, Any]:

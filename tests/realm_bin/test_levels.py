@@ -12,8 +12,8 @@ from realm_bin.operations import INNER, NAMES, NESTED, OPERATIONS, OUTER
 from realm_bin.settings import MAX_LEVEL, Settings
 from realm_bin.skill import BinSkill
 from realm_cli.errors import UsageError
-from realm_cli.skills import Problem, is_closed, split_of
-from realm_guild.sampling import DRAWS_PER_PROBLEM
+from realm_cli.skills import is_closed, split_of
+from realm_guild.sampling import DRAWS_PER_PROBLEM, draws, sample
 
 SKILL = BinSkill()
 LEVELS = make_levels(Settings())
@@ -217,13 +217,9 @@ def test_a_level_that_does_not_exist_is_refused(level: int) -> None:
 
 @pytest.mark.parametrize("level", OPEN)
 def test_training_and_evals_share_no_key_whatever_the_seeds_and_the_wording(level: int) -> None:
-    def keys(problems: list[Problem], side: str) -> set[str]:
-        return {problem.key for problem in problems if split_of("bin", problem.key) == side}
-
-    lessons = [SKILL.lesson(level, rng) for rng in map(random.Random, range(3)) for _ in range(300)]
-    evals = [SKILL.problem(level, rng) for rng in map(random.Random, range(3)) for _ in range(300)]
-    # The same random states draw the same calls, so both sides were offered the same keys.
-    assert [problem.key for problem in lessons] == [problem.key for problem in evals]
-    assert len(keys(evals, "eval")) >= 50
-    assert not keys(lessons, "train") & keys(evals, "eval")
+    lessons = [lesson for seed in range(3) for lesson in itertools.islice(draws(SKILL, level, seed, "train"), 300)]
+    evals = [problem for seed in range(3) for problem in sample(SKILL, level, 50, seed, "eval")]
+    assert len({problem.key for problem in evals[:50]}) == 50
+    assert not {problem.key for problem in lessons} & {problem.key for problem in evals}
+    assert {split_of("bin", problem.key) for problem in lessons} == {"train"}
     assert not {problem.key for problem in evals} & {SKILL.problem(4, random.Random(n)).key for n in range(500)}

@@ -40,15 +40,21 @@ def test_an_entry_counts_from_its_level_up_to_the_next() -> None:
 
 def test_a_skill_with_other_settings_draws_and_words_accordingly() -> None:
     skill = BinSkill().configured(
-        {"operations": {1: {"add": 3, "maximum": 1}}, "mix": {1: [0, 50, 0, 50]}, "eval_mix": [0, 0, 100, 0]},
+        {
+            "operations": {1: {"add": 3, "maximum": 1}},
+            "practice": {"maximum": 3},
+            "mix": {1: [0, 50, 0, 50]},
+            "eval_mix": [0, 0, 100, 0],
+        },
         "bin.yaml",
     )
     rng = random.Random(0)
     lessons = [skill.lesson(9, rng) for _ in range(2_000)]
-    evals = [skill.problem(9, rng) for _ in range(200)]
-    operations = Counter(problem.meta["operation"] for problem in lessons)
-    assert set(operations) == {"add", "maximum"}
-    assert 2.5 < operations["add"] / operations["maximum"] < 3.6
+    evals = [skill.problem(9, rng) for _ in range(2_000)]
+    practised, asked = (Counter(problem.meta["kind"] for problem in drawn) for drawn in (lessons, evals))
+    assert set(practised) == set(asked) == {"add", "maximum"}
+    assert 2.5 < asked["add"] / asked["maximum"] < 3.6
+    assert 0.8 < practised["add"] / practised["maximum"] < 1.2
     assert {problem.prompt.partition(":")[0] for problem in lessons} == {"Compute [verify]", "Compute [trace]"}
     assert {problem.prompt.partition(":")[0] for problem in evals} == {"Compute [show-work]"}
     assert BinSkill().space(9) != skill.space(9)
@@ -63,12 +69,13 @@ def test_closed_tables_hold_only_what_the_settings_draw() -> None:
     ("settings", "problem", "hint"),
     [
         ({"operatoins": {}}, "unknown key 'settings.operatoins'", "did you mean 'operations'?"),
-        ({7: {}}, "unknown key 'settings.7'", "known: eval_mix, mix, multiply_bits, operations"),
+        ({7: {}}, "unknown key 'settings.7'", "known: eval_mix, mix, multiply_bits, operations, practice"),
         (
             {"operations": {1: {"add": 1}, 4: {"substract": 1}}},
             "settings.operations.4: unknown operation 'substract'",
             "did you mean 'subtract'?",
         ),
+        ({"practice": {"ad": 2}}, "settings.practice: unknown operation 'ad'", "did you mean 'add'?"),
         ({"operations": {1: {}}}, "settings.operations.1 names no operation", f"known: {', '.join(NAMES)}"),
         ({"operations": {2: {"add": 1}}}, "settings.operations says nothing for level 1", "let its first entry start at 1"),
         ({"operations": {}}, "settings.operations says nothing for level 1", "let its first entry start at 1"),

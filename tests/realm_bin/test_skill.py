@@ -198,7 +198,7 @@ def test_replies_that_only_resemble_the_answer_are_wrong(level: int, tag: str) -
 
 
 def test_the_call_in_the_reply_has_no_width() -> None:
-    (problem,) = [p for p in problems(11, 100) if p.meta["operation"] == "negate"][:1]
+    (problem,) = [p for p in problems(11, 100) if p.meta["kind"] == "negate"][:1]
     with_width = problem.answer.replace(")", ", 12)")
     assert problem.prompt.endswith(", 12)")
     assert not SKILL.judge(problem, with_width).correct
@@ -210,7 +210,7 @@ def test_prompt_and_answer_read_as_documented() -> None:
         prompt="Compute: add(①①, ①)",
         answer="add(①①, ①) = ①⓪⓪",
         key="add(①①, ①)",
-        meta={"operation": "add", "first_level": 1},
+        meta={"kind": "add", "first_level": 1},
     )
 
 

@@ -27,7 +27,7 @@ def test_every_line_gets_its_verdict_in_order() -> None:
 
 
 def test_a_line_may_carry_all_that_sample_prints() -> None:
-    line = {**LINE, "key": "add(①, ①)", "level": 1, "meta": {"operation": "add"}}
+    line = {**LINE, "key": "add(①, ①)", "level": 1, "meta": {"kind": "add"}}
     assert [verdict.correct for verdict in judged(json.dumps(line).encode())] == [True]
 
 
