@@ -88,6 +88,7 @@ class Recipe(_Strict, frozen=True, kw_only=True):
 
     learning_rate: PositiveFloat = 1e-5
     warmup_steps: NonNegative = 100
+    decay_after: Positive | None = None
     batch_samples: Positive = 16
     batch_tokens: Positive = 16384
     row_tokens: Positive = 2048

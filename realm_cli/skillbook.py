@@ -41,13 +41,18 @@ class ForgeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Rows of a quest, from this level on."""
     replay: Share = 0.3
     """Share of the rows from mastered levels."""
-    ahead: Share = 0.0
-    """Share of the rows from the level above, training split."""
+    ahead: dict[Positive, Share] = msgspec.field(default_factory=dict)
+    """Share of the rows from the two levels above, training split, from this level on."""
 
     def samples_at(self, level: int) -> int:
-        """Rows of a quest at `level`; the lowest step counts below it."""
-        steps = sorted(self.samples)
-        return self.samples[max((step for step in steps if step <= level), default=steps[0])]
+        """Rows of a quest at `level`; the lowest entry counts below it."""
+        starts = sorted(self.samples)
+        return self.samples[max((start for start in starts if start <= level), default=starts[0])]
+
+    def ahead_at(self, level: int) -> float:
+        """Share of the rows from the levels above, at `level`."""
+        starts = [start for start in self.ahead if start <= level]
+        return self.ahead[max(starts)] if starts else 0.0
 
 
 class SkillConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -119,7 +124,7 @@ def _check(config: SkillConfig, path: Path) -> None:
         raise FormatError(str(path), "`judge` goes with `api`; a plugin judges itself", "remove `judge`")
     if not config.forge.samples:
         raise FormatError(str(path), "forge.samples is empty", "say how many rows a quest has: `samples: {1: 2000}`")
-    if config.forge.replay + config.forge.ahead >= 1:
+    if config.forge.replay + max(config.forge.ahead.values(), default=0.0) >= 1:
         raise FormatError(str(path), "forge.replay and forge.ahead leave nothing for the level itself", "lower them")
     if config.id in config.unlock:
         raise FormatError(str(path), "unlock names the skill itself", "name another skill")

@@ -16,7 +16,9 @@ from torch import nn
 
 BATCH_ROWS = 128
 BATCH_TOKENS = 65_536
-"""Most tokens of a batch, prompts and replies with their padding; bounds the memory of the cache."""
+"""Most tokens of a batch, prompts and replies with their padding."""
+CACHE_BYTES = 2 << 30
+"""Most memory of a batch's keys and values: a model of 0.6 billion parameters keeps over 200 KB a token."""
 SHRINK_BELOW = 0.75
 """Rows that ended are dropped once fewer than this share of the batch is left: dropping copies the cache."""
 
@@ -33,6 +35,8 @@ class Limits:
     max_tokens: int
     end_ids: frozenset[int]
     pad_id: int
+    context: int | None = None
+    """Most tokens of a prompt with its reply; None where the model has no such limit. A prompt has to be shorter."""
 
 
 @torch.inference_mode()
@@ -47,7 +51,8 @@ def decode(
     replies: list[list[int]] = [[] for _ in prompts]
     signature = inspect.signature(model.forward).parameters
     by_attention = {"position_ids", "past_key_values", "attention_mask"} <= set(signature)
-    for batch in _batches([len(prompt) for prompt in prompts], limits.max_tokens, equal=not by_attention):
+    budget = min(BATCH_TOKENS, CACHE_BYTES // _cached_bytes(model))
+    for batch in _batches([len(prompt) for prompt in prompts], limits.max_tokens, budget, equal=not by_attention):
         rows = _Rows(batch, prompts, replies, limits, pick, ended)
         if by_attention:
             _decode_batch(model, rows, "logits_to_keep" in signature)
@@ -56,12 +61,21 @@ def decode(
     return replies
 
 
-def _batches(lengths: list[int], max_tokens: int, *, equal: bool) -> list[list[int]]:
+def _cached_bytes(model: nn.Module) -> int:
+    """What a token's keys and values take, in fp32."""
+    config = model.config.get_text_config()
+    heads = getattr(config, "num_attention_heads", None) or 1
+    shared = getattr(config, "num_key_value_heads", None) or heads
+    size = getattr(config, "head_dim", None) or config.hidden_size // heads
+    return int(2 * 4 * config.num_hidden_layers * shared * size)
+
+
+def _batches(lengths: list[int], max_tokens: int, budget: int, *, equal: bool) -> list[list[int]]:
     """Numbers of prompts that run together, the longest first; with `equal`, of one length only."""
     batches: list[list[int]] = []
     for number in sorted(range(len(lengths)), key=lambda number: -lengths[number]):
         last = batches[-1] if batches else []
-        fits = last and len(last) < BATCH_ROWS and (len(last) + 1) * (lengths[last[0]] + max_tokens) <= BATCH_TOKENS
+        fits = last and len(last) < BATCH_ROWS and (len(last) + 1) * (lengths[last[0]] + max_tokens) <= budget
         if fits and not (equal and lengths[last[0]] != lengths[number]):
             last.append(number)
         else:
@@ -99,14 +113,18 @@ class _Rows:
             greedy[row] = token
             reply = self._replies[number]
             reply.append(token)
-            if (
+            self.open[row] = not (
                 token in self.limits.end_ids
-                or len(reply) >= self.limits.max_tokens
-                or self._ended is not None
-                and self._ended(number, reply)
-            ):
-                self.open[row] = False
+                or len(reply) >= self._room(row)
+                or (self._ended is not None and self._ended(number, reply))
+            )
         return [int(token) for token in greedy]
+
+    def _room(self, row: int) -> int:
+        """How long the row's reply may become."""
+        if self.limits.context is None:
+            return self.limits.max_tokens
+        return min(self.limits.max_tokens, self.limits.context - len(self.prompts[row]))
 
     def keep(self, rows: list[int]) -> None:
         """Go on with these rows alone."""

@@ -8,12 +8,14 @@ import torch
 
 from realm_arena import machine
 from realm_arena import model as models
+from realm_arena.encoding import HeroTokenizer
 from realm_arena.generating import ModelGenerator
-from realm_arena.quest_data import Hero
-from realm_cli import heroes, weights
+from realm_cli import checkpoints, heroes, store, weights
 from realm_cli.errors import FormatError, NotFoundError
 from realm_cli.ledger import Ledger
 from realm_cli.realm import Realm
+
+AGAIN = "fetch or train it again"
 
 
 class LocalBackend:
@@ -22,26 +24,32 @@ class LocalBackend:
     def open(self, realm: Realm, hero: str, step: int) -> ModelGenerator:
         """The checkpoint of `step`, 0 = the base model. Its weights are hashed and compared with the ledger's word."""
         config = realm.hero(hero)
-        mine = Hero(realm, hero, config, heroes.base_path(realm, hero))
-        folder, expected = _find(mine, step)
+        if step == 0:
+            folder, expected = heroes.base_path(realm, hero), ""
+            template = realm.path(config.chat_template) if config.chat_template else None
+        else:
+            folder, expected = _find(Ledger(realm, hero), step)
+            # A checkpoint brings the template that it was trained with; the hero's may be another one by now.
+            template = None
         found = weights.weights_sha256(folder)
         if expected and found != expected:
             problem = "its weights are not those of the ledger's record, so it is not loaded"
-            raise FormatError(str(folder), problem, "fetch or train it again")
+            raise FormatError(str(folder), problem, AGAIN)
+        tokenizer = HeroTokenizer.load(folder, template)
         device = machine.pick_device(realm.config.training.device)
         torch.set_num_threads(realm.config.training.threads or machine.default_threads())
         model = models.load(folder, device, gradient_checkpointing=False)
         model.eval()
-        return ModelGenerator(model, mine.tokenizer, hero, step, found, config.recipe.precision)
+        return ModelGenerator(model, tokenizer, hero, step, found, config.recipe.precision)
 
 
-def _find(hero: Hero, step: int) -> tuple[Path, str]:
-    """(folder, weights hash that it has to have; empty for the base model, which has no record)."""
-    if step == 0:
-        return hero.base, ""
-    ledger = Ledger(hero.realm, hero.id)
+def _find(ledger: Ledger, step: int) -> tuple[Path, str]:
+    """(folder, weights hash that it has to have). Its small files decide what the weights mean, so they are hashed."""
     record = ledger.get(step)
     folder = ledger.path_of(record)
     if folder is None:
-        raise NotFoundError(f"checkpoint {record.canonical_name} of {hero.id} is not on this machine")
+        raise NotFoundError(f"checkpoint {record.canonical_name} of {ledger.hero} is not on this machine")
+    for name, facts in checkpoints.open_checkpoint(folder).manifest.files.items():
+        if not name.endswith(".safetensors") and store.sha256_file(folder / name) != facts.sha256:
+            raise FormatError(str(folder / name), "changed since the checkpoint was saved, so it is not loaded", AGAIN)
     return folder, record.weights_sha256

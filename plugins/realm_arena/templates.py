@@ -36,6 +36,7 @@ class ChatTemplate:
         """`special_tokens` are the names that templates use (`bos_token`…), `control_tokens` all texts of special tokens."""
         self.source = source
         self._names = dict(special_tokens)
+        self._skeletons: dict[tuple[str, ...], list[str] | None] = {}
         longest_first = sorted({*control_tokens, *special_tokens.values()} - {""}, key=len, reverse=True)
         self._turn_end = re.compile(rf"\s*(?:{'|'.join(map(re.escape, longest_first))})") if longest_first else None
         environment = _environment(datetime.now())
@@ -55,18 +56,54 @@ class ChatTemplate:
         """The whole conversation as text, and the stretches of characters that are trained, in order."""
         plain = [{"role": message.role, "content": message.content} for message in messages]
         text = self._render(plain)
+        found = self._by_skeleton(text, plain)
+        if found is None:
+            found = self._by_marks(text, plain)
+        return text, [(start, self._with_turn_end(text, end)) for start, end in found]
+
+    def _by_skeleton(self, text: str, plain: list[dict[str, str]]) -> list[Span] | None:
+        """The assistant's spans where the text is just the template's own pieces with all contents between them.
+
+        Most are, and then one rendering is enough: the pieces are the same for every conversation of the same roles.
+        """
+        roles = tuple([message["role"] for message in plain])
+        if roles not in self._skeletons:
+            self._skeletons[roles] = self._skeleton(plain)
+        pieces = self._skeletons[roles]
+        whole = None if pieces is None else _fitted(text, pieces, [message["content"] for message in plain])
+        if whole is None:
+            return None
+        return [span for role, span in zip(roles, whole, strict=True) if role == "assistant"]
+
+    def _skeleton(self, plain: list[dict[str, str]]) -> list[str] | None:
+        """What the template puts before, between and after the contents; None when that is not told so simply."""
+        marks = _marks("", len(plain))
+        try:
+            rest = self._render(_replaced(plain, dict(enumerate(marks))))
+        except ConversationError:
+            return None
+        pieces = []
+        for mark in marks:
+            before, found, rest = rest.partition(mark)
+            if not found or mark in rest:
+                return None
+            pieces.append(before)
+        return [*pieces, rest]
+
+    def _by_marks(self, text: str, plain: list[dict[str, str]]) -> list[Span]:
+        """The assistant's spans by comparison with renderings that have marks in place of its contents."""
         answers = [number for number, message in enumerate(plain) if message["role"] == "assistant"]
         marks = _marks(text, len(answers))
         marked = self._render(_replaced(plain, dict(zip(answers, marks, strict=True))))
-        contents = [plain[number]["content"] for number in answers]
-        found = _literal(text, marked, marks, contents)
-        if found is None:
-            found = []
-            for number, mark in zip(answers, marks, strict=True):
-                alone = marked if len(answers) == 1 else self._render(_replaced(plain, {number: mark}))
-                place = _place(text, alone, mark, plain[number]["content"], f"messages[{number}]")
-                found += [place] if place else []
-        return text, [(start, self._with_turn_end(text, end)) for start, end in found]
+        found = _literal(text, marked, marks, [plain[number]["content"] for number in answers])
+        if found is not None:
+            return found
+        found = []
+        for number, mark in zip(answers, marks, strict=True):
+            alone = marked if len(answers) == 1 else self._render(_replaced(plain, {number: mark}))
+            place = _place(text, alone, mark, plain[number]["content"], f"messages[{number}]")
+            found += [place] if place else []
+        return found
 
     def _with_turn_end(self, text: str, end: int) -> int:
         """`end`, or where the special token ends that follows it, with nothing but white space between."""
@@ -106,19 +143,29 @@ def _marks(text: str, count: int) -> list[str]:
 
 def _literal(text: str, marked: str, marks: list[str], contents: list[str]) -> list[Span] | None:
     """Where the contents stand when the template shows each one once, in order, as it is or stripped; else None."""
-    found: list[Span] = []
-    here = there = 0
-    for mark, content in zip(marks, contents, strict=True):
-        place = marked.find(mark, there)
-        if place < 0 or not text.startswith(marked[there:place], here):
+    pieces, rest = [], marked
+    for mark in marks:
+        before, found, rest = rest.partition(mark)
+        if not found:
             return None
-        start = here + place - there
+        pieces.append(before)
+    return _fitted(text, [*pieces, rest], contents)
+
+
+def _fitted(text: str, pieces: list[str], contents: list[str]) -> list[Span] | None:
+    """Where the contents stand when `text` is the pieces with the contents between them, as they are or stripped."""
+    found: list[Span] = []
+    here = 0
+    for piece, content in zip(pieces, contents, strict=False):
+        if not text.startswith(piece, here):
+            return None
+        start = here + len(piece)
         shown = content if text.startswith(content, start) else content.strip()
         if not text.startswith(shown, start):
             return None
-        here, there = start + len(shown), place + len(mark)
+        here = start + len(shown)
         found.append((start, here))
-    return found if text[here:] == marked[there:] else None
+    return found if text[here:] == pieces[-1] else None
 
 
 def _place(text: str, marked: str, mark: str, content: str, path: str) -> Span | None:

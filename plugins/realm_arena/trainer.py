@@ -32,8 +32,12 @@ class StepResult:
 
 
 def learning_rate(step: int, recipe: Recipe) -> float:
-    """Linear warm-up, then constant: the hero trains without end, so there is no end to decay towards. Steps from 1."""
-    return recipe.learning_rate * min(1.0, step / max(1, recipe.warmup_steps))
+    """Linear warm-up, then constant, and from `decay_after` on with the inverse square root. Steps count from 1.
+
+    The hero trains without end, so there is no end to decay towards.
+    """
+    rate = recipe.learning_rate * min(1.0, step / max(1, recipe.warmup_steps))
+    return rate if recipe.decay_after is None else rate * min(1.0, recipe.decay_after / step) ** 0.5
 
 
 class Trainer:

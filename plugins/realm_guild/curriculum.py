@@ -43,11 +43,11 @@ def rows_of(entry: GuildSkill, hero: str, level: int, counter: int) -> list[dict
     """The rows of a quest at `level`; they depend on the arguments and on the skill's YAML, and on nothing else.
 
     Beside the level itself come mastered levels (all below it), so that they are not forgotten, the higher ones more
-    often, and problems of the level above.
+    often, and problems of the two levels above, twice as many of the next.
     """
     forge = entry.config.forge
     rng = random.Random(f"forge {hero} {entry.config.id} {level} {counter}")
-    levels = _mix(rng, level, forge.samples_at(level), forge.replay, forge.ahead, entry.config.max_level)
+    levels = _mix(rng, level, forge.samples_at(level), forge.replay, forge.ahead_at(level), entry.config.max_level)
     streams = {one: draws(entry.skill, one, rng.getrandbits(64), "train") for one in sorted(set(levels))}
     return [row(entry.skill, one, next(streams[one])) for one in levels]
 
@@ -56,9 +56,9 @@ def _mix(rng: random.Random, level: int, count: int, replay: float, ahead: float
     """The level of every row, in random order."""
     replayed = round(count * replay) if level > 1 else 0
     foretold = round(count * ahead) if level < highest else 0
-    below = list(range(1, level))
+    below, above = list(range(1, level)), [level + 1, level + 1, min(level + 2, highest)]
     chosen = rng.choices(below, weights=below, k=replayed) if replayed else []
-    levels = [*chosen, *[level + 1] * foretold, *[level] * (count - replayed - foretold)]
+    levels = [*chosen, *rng.choices(above, k=foretold), *[level] * (count - replayed - foretold)]
     rng.shuffle(levels)
     return levels
 
