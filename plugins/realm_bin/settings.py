@@ -19,7 +19,7 @@ Bits = Annotated[int, Meta(ge=1, le=32)]
 T = TypeVar("T")
 
 _FIRST = {
-    "add": 1, "subtract": 1, "multiply": 1, "increment": 1, "decrement": 1, "multiply_by_2": 1, "divide_by_2": 1,
+    "add": 3, "subtract": 3, "multiply": 1, "increment": 1, "decrement": 1, "multiply_by_2": 1, "divide_by_2": 1,
 }  # fmt: skip
 _COMPARISONS = {"equals": 1, "lessthan": 1, "greaterthan": 1}
 _SIXTH = {**_FIRST, "tobinary": 1, "todecimal": 1, **_COMPARISONS, "minimum": 1, "maximum": 1}
@@ -37,11 +37,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             5: {**_FIRST, **_COMPARISONS},
             6: _SIXTH,
             11: {**_SIXTH, **_SIGNED},
-            16: {**_SIXTH, **_SIGNED, "nested": 1},
+            16: {**_SIXTH, **_SIGNED, "nested": 3},
         }
     )
     """The operations that a level draws, with their weights."""
-    practice: dict[str, Weight] = msgspec.field(default_factory=lambda: {"add": 3, "subtract": 3})
+    practice: dict[str, Weight] = msgspec.field(default_factory=lambda: {"add": 2, "subtract": 2})
     """How many times as often as evals training draws an operation; 1 for those not named."""
     multiply_bits: dict[int, Bits] = msgspec.field(default_factory=lambda: {1: 2, 6: 3, 12: 4})
     """Widest second operand of `multiply` and `multiply_signed`."""
