@@ -47,7 +47,8 @@ def _quest(facts: Facts) -> str:
 
 
 def _because(facts: Facts) -> str:
-    return f": {facts['reason']}" if facts.get("reason") else ""
+    reason = phrases.why(str(facts.get("reason") or ""))
+    return f": {reason}" if reason else ""
 
 
 def _level_of(facts: Facts) -> str:

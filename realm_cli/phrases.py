@@ -92,7 +92,7 @@ def eval_view(view: EvalView) -> str:
 
 def exchange(sample: SampleView) -> str:
     """A problem and what the hero answered."""
-    return f"{one_line(sample.prompt)} → {one_line(sample.answer) or '(nothing)'}"
+    return f"{short(sample.prompt)} → {short(sample.answer) or '(nothing)'}"
 
 
 def quest_name(name: str) -> str:
@@ -102,7 +102,17 @@ def quest_name(name: str) -> str:
     return name
 
 
+def why(reason: str) -> str:
+    """A battle's reason in words; the name of the signal by which it was asked to stop tells a player nothing."""
+    return "" if reason in ("SIGTERM", "SIGINT") else one_line(reason)
+
+
 def one_line(text: str) -> str:
-    """Text from outside on one line, not too long: no line breaks, no control characters."""
-    words = " ".join("".join(mark if mark.isprintable() else " " for mark in text).split())
-    return words if len(words) <= LONGEST else words[: LONGEST - 1] + "…"
+    """Text from outside on one line: no line breaks, no control characters."""
+    return " ".join("".join(mark if mark.isprintable() else " " for mark in text).split())
+
+
+def short(text: str) -> str:
+    """A problem or an answer on one line, cut where it is long."""
+    text = one_line(text)
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

@@ -51,7 +51,7 @@ def _hero(snapshot: Snapshot) -> str:
 
 
 def _battle(snapshot: Snapshot) -> str:
-    battle = snapshot.battle
+    battle, reason = snapshot.battle, phrases.why(snapshot.battle["reason"] or "")
     running = battle["tokens_per_s"] is not None
     quest = battle["quest"] and f"{battle['quest']} {battle.get('quest_name') or ''}".strip()
     done = (
@@ -61,7 +61,7 @@ def _battle(snapshot: Snapshot) -> str:
     last = snapshot.training.last_eval if snapshot.training else None
     return _facts(
         [
-            ("battle", battle["state"] + (f": {battle['reason']}" if battle["reason"] else "")),
+            ("battle", battle["state"] + (f": {reason}" if reason else "")),
             ("quest", quest),
             ("done", done),
             ("speed", f"{battle['tokens_per_s']:,.0f} trained tokens/s" if running else None),
@@ -79,7 +79,7 @@ def _last_eval(view: EvalView) -> list[tuple[str, str]]:
     if view.right:
         lines.append(("  right", phrases.exchange(view.right)))
     if view.wrong:
-        lines.append(("  wrong", f"{phrases.exchange(view.wrong)}, not {phrases.one_line(view.wrong.golden)}"))
+        lines.append(("  wrong", f"{phrases.exchange(view.wrong)}, not {phrases.short(view.wrong.golden)}"))
     return lines
 
 
@@ -90,11 +90,11 @@ def _hint(snapshot: Snapshot) -> str | None:
         return None
     if board["inbox"] + board["high"] + board["normal"] + board["low"] + board["processing"] == 0:
         return "go on learning: realm play"
-    return "train what is queued: realm battle start; and go on learning: realm play"
+    return "realm battle start trains what waits, realm play goes on for ever"
 
 
 def _board(snapshot: Snapshot) -> str:
-    return f"{'board':<{LABEL}}  " + "  ".join(f"{name} {count}" for name, count in snapshot.board.items())
+    return f"{'board':<{LABEL}}  " + ", ".join(f"{name} {count}" for name, count in snapshot.board.items())
 
 
 def _skills(snapshot: Snapshot) -> str:

@@ -26,14 +26,15 @@ import realm_arena_models
 import realm_cli
 from documents import NAMES, ROOT, Shell, code, table
 from helpers import environment
-from realm_cli import errors, hookspecs
+from realm_cli import errors, hookspecs, status
 from realm_cli.main import root, take_realm_option
 from realm_cli.manager import Manager
 from realm_cli.process import this_process
 from realm_cli.realm import Realm
-from realm_cli.records import Record, SampleView, TrainingStatus, now
+from realm_cli.records import EvalView, Record, SampleView, TrainingStatus, now
 from realm_cli.terminal import Context
-from realm_guild import play
+from realm_guild.playscene import Watcher
+from realm_guild.playview import picture
 
 SOURCES = [file for folder in ("realm_cli", "plugins") for file in (ROOT / folder).rglob("*.py")]
 CHATS = '{"messages": [{"role": "user", "content": "say %d"}, {"role": "assistant", "content": "it is %d"}]}\n'
@@ -152,17 +153,28 @@ def test_the_commands_of_readme_and_quickstart_run_as_written(walked: Shell) -> 
     assert Realm(walked.home / "quick").hero_ids() == ["dio", "dio-mini"]
 
 
-def test_the_picture_in_readme_is_that_of_play() -> None:
-    (shown,) = [block.text for block in documents.blocks("README.md") if "dio-mini ─" in block.text]
-    seen = TrainingStatus(
-        state="training", hero="dio-mini", step=1796, smoothed_loss=0.0345, val_loss=0.5572, samples_done=3800,
-        quest_name="train_bin_level2_6000_seed1783641295.jsonl", samples_total=6000, eta_s=4, board_eta_s=27,
-        tokens_per_s=8934, sample=SampleView("<|user|>Compute: subtract(①⓪, ⓪)", "subtract(①⓪, ⓪) = ①⓪"),
-        process=this_process(), heartbeat=now(),
+def test_the_picture_in_readme_is_that_of_play(realm: Realm) -> None:
+    (shown,) = [block.text for block in documents.blocks("README.md") if "── dio-mini" in block.text]
+    sample = SampleView("Compute: add(①, ①)", "add(①, ①) = ①⓪", "add(①, ①) = ①⓪")
+    view = EvalView(skill="bin", level=4, step=8500, correct=36, size=50, closed=True, right=sample, wrong=sample)
+    status.write(
+        realm,
+        TrainingStatus(
+            state="training", hero="dio-mini", quest="0" * 12, quest_name="train_bin_level4_no69.jsonl", step=8596,
+            loss=0.12, smoothed_loss=0.1172, val_loss=0.1263, samples_done=1500, samples_total=2000, eta_s=1.0,
+            tokens_per_s=8610.0, last_eval=view, process=this_process(), heartbeat=now(),
+        ),
     )  # fmt: skip
-    terminal = Console(width=80, color_system=None, force_terminal=True, file=io.StringIO())
-    terminal.print(play._picture(seen))
-    assert documents.same_shape(shown, terminal.file.getvalue())  # type: ignore[attr-defined]
+    watcher = Watcher(realm, Manager.of(realm), lambda seen: True)
+    watcher.look()
+    terminal = Console(width=80, height=24, color_system=None, force_terminal=True, file=io.StringIO())
+    terminal.print(picture(watcher.scene, 80, 24))
+    real = terminal.file.getvalue()  # type: ignore[attr-defined]
+    labels = [line.split()[0] for line in shown.splitlines() if line.strip() and line.split()[0].isalpha()]
+    assert {"level", "ATK", "quest", "loss", "speed", "eval"} <= set(labels)
+    assert [label for label in labels if f"{label} " not in real and label not in ("not",)] == []
+    keys = next(line for line in shown.splitlines() if "p pause" in line)
+    assert keys.strip("─ ") in real
 
 
 def test_a_changed_shape_is_noticed() -> None:
@@ -214,8 +226,8 @@ def _emitted() -> Iterator[str]:
     """Names in calls of `emit`, as far as they are written out."""
     calls = [node for file in SOURCES for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)]
     for call in calls:
-        if ast.unparse(call.func).rpartition(".")[2] in ("emit", "_emit", "emit_event"):
-            for argument in call.args[:3]:
+        if ast.unparse(call.func).rpartition(".")[2] in ("emit", "_emit", "emit_event", "tell_once"):
+            for argument in call.args[:4]:
                 choices = [argument.body, argument.orelse] if isinstance(argument, ast.IfExp) else [argument]
                 yield from (text for choice in choices if isinstance(choice, ast.Constant) for text in _texts(choice))
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tokenizers import AddedToken, Tokenizer
 
 from realm_arena.rows import Message, Row
-from realm_arena.templates import ChatTemplate, Span
+from realm_arena.templates import ChatTemplate, ConversationError, Span
 from realm_arena.tokenizerfiles import TEMPLATE_HINT, TokenizerFiles
 from realm_cli.errors import FormatError, RealmError
 
@@ -91,6 +91,8 @@ class HeroTokenizer:
         """
         (encoded,) = self.encode([Row(messages=[*messages, Message("assistant", "a")])])
         trained = np.flatnonzero(encoded.trained)
+        if not len(trained):
+            raise ConversationError("chat template", "shows nothing of a reply, so none can be asked for")
         gaps = np.flatnonzero(np.diff(trained) > 1)
         begin = trained[gaps[-1] + 1] if len(gaps) else trained[0]
         return [int(token) for token in encoded.ids[:begin]]
@@ -222,4 +224,8 @@ def _flags(offsets: NDArray[np.int64], text: str, spans: list[Span]) -> Flags:
             left = int(ends[index]) - len(piece.lstrip())
             right = int(starts[index]) + len(piece.rstrip())
             trained[index] |= start <= left < right <= end
+        if text[start - 1 : start] == " ":
+            # Before a word it does not join, the same space is a token of its own. The hero says it either way:
+            # whether it joins is only known when the reply is.
+            trained |= (starts == start - 1) & (ends == start)
     return trained

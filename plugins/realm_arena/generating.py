@@ -15,7 +15,6 @@ from realm_arena.encoding import HeroTokenizer
 from realm_arena.rows import ROLES
 from realm_arena.rows import Message as RowMessage
 from realm_arena.templates import ConversationError
-from realm_arena.tokenizerfiles import TEMPLATE_HINT
 from realm_cli.errors import RealmError, UsageError, nearest
 from realm_cli.generation import Message, Reply
 
@@ -74,9 +73,6 @@ class ModelGenerator:
             ids = self._tokenizer.prompt_ids(_checked(conversation, where))
         except ConversationError as error:
             raise UsageError(f"{where}: the {error.message}", "change the conversation or the template") from error
-        except IndexError:  # nothing of the row is trained
-            problem = "the chat template shows nothing of a reply, so none can be asked for"
-            raise UsageError(f"{where}: {problem}", TEMPLATE_HINT) from None
         if context is not None and len(ids) >= context:
             problem = f"{len(ids):,} tokens leave no room for a reply, as the model has {context:,} positions"
             raise UsageError(f"{where}: {problem}", "shorten it")

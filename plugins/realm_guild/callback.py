@@ -28,8 +28,10 @@ class GuildCallback:
     def at_checkpoint(self, battle: BattleFace) -> None:
         """Evals of the skills that the hero has met, then levels, then the crown."""
         record = Ledger(battle.realm, battle.hero).get(battle.step)
-        for entry in self._learned(battle, record):
-            self._review(battle, entry, record)
+        learned = self._learned(battle, record)
+        rose = [self._review(battle, entry, record) for entry in learned]
+        if any(rose):
+            self._after_rise(battle, learned, record)
         self._check_goals(battle)
 
     def on_empty_board(self, battle: BattleFace) -> bool:
@@ -73,20 +75,25 @@ class GuildCallback:
             standing.meet(battle.realm, battle.hero, record.skill_name)
         return [entries[name] for name in skillstate.met(battle.realm, battle.hero) if name in entries]
 
-    def _review(self, battle: BattleFace, entry: GuildSkill, record: LedgerRecord) -> None:
+    def _review(self, battle: BattleFace, entry: GuildSkill, record: LedgerRecord) -> bool:
+        """The evals of one skill, then its level; whether that rose at this checkpoint."""
         realm, manager, hero = battle.realm, battle.manager, battle.hero
         standing.mend(realm, manager, hero, entry.config.id, record.step)
         evaluating.ask_for_checkpoint(realm, entry, record)
         self._examine(battle, entry)
         risen = standing.review(realm, manager, entry, hero, record)
         state = standing.meet(realm, hero, entry.config.id)
-        if risen or (state.mastered and state.mastered[-1].step == record.step):
-            # Also when a kill came right after the rise: what follows from it is done by now or done here.
-            evaluating.ask_for_mastered(realm, entry, record)
+        # Also when a kill came right after the rise: what follows from it is done by now or done then.
+        return bool(risen) or any(mastery.step == record.step for mastery in state.mastered)
+
+    def _after_rise(self, battle: BattleFace, learned: list[GuildSkill], record: LedgerRecord) -> None:
+        """What a level-up asks for: evals of all that is mastered, in every skill, and a champion if nothing was lost."""
+        for entry in learned:
+            evaluating.ask_for_mastered(battle.realm, entry, record)
             self._examine(battle, entry)
-            curriculum.move_stale(realm, manager, hero)
-            for flaw in crown.crown(realm, manager, self._all(battle), record):
-                log.info("no new champion: %s", flaw)
+        curriculum.move_stale(battle.realm, battle.manager, battle.hero)
+        for flaw in crown.crown(battle.realm, battle.manager, self._all(battle), record):
+            log.info("no new champion: %s", flaw)
 
     def _examine(self, battle: BattleFace, entry: GuildSkill) -> None:
         generator = battle.generator()

@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 
 from realm_cli.checkpoint_records import LedgerRecord
+from realm_cli.errors import NotFoundError
 from realm_cli.quests import Board
 from realm_cli.realm import Realm
+from realm_cli.records import QuestRecord
+from realm_guild.curriculum import level_of
 from realm_guild.records import EvalItem, EvalResult
 
 KNOWS = 0.9
@@ -26,11 +29,14 @@ def contradiction(realm: Realm, result: EvalResult, record: LedgerRecord) -> str
     A loss of l a token means that an answer of n tokens comes out right with probability exp(-l n). That is compared
     only where the checkpoint was trained on that very skill and level.
     """
-    if (record.skill_name, record.skill_level) != (result.skill, result.level) or record.train_loss is None:
+    quests = _trained(realm, record)
+    if result.state != "ok" or record.train_loss is None or not quests:
         return ""
-    tokens = _tokens_per_answer(realm, record)
-    if tokens is None or result.state != "ok":
+    if any((quest.skill, level_of(quest)) != (result.skill, result.level) for quest in quests):
         return ""
+    tokens = sum(quest.trained_tokens for quest in quests) / max(1, sum(quest.samples for quest in quests))
+    if not tokens:
+        return ""  # the inspection was too quick to count them
     expected = math.exp(-record.train_loss * tokens)
     said = f"a training loss of {record.train_loss:.4f} over {tokens:.0f} tokens an answer promises {expected:.1%}"
     if expected >= KNOWS and result.accuracy < FAILS:
@@ -40,12 +46,13 @@ def contradiction(realm: Realm, result: EvalResult, record: LedgerRecord) -> str
     return ""
 
 
-def _tokens_per_answer(realm: Realm, record: LedgerRecord) -> float | None:
-    """Trained tokens a sample, from the quests that were trained since the checkpoint before."""
+def _trained(realm: Realm, record: LedgerRecord) -> list[QuestRecord]:
+    """The quests that were trained since the checkpoint before; none when the record of one is gone."""
     board = Board(realm)
-    quests = [board.record(share.id) for share in record.quests]
-    samples = sum(quest.samples for quest in quests)
-    return sum(quest.trained_tokens for quest in quests) / samples if samples else None
+    try:
+        return [board.record(share.id) for share in record.quests]
+    except NotFoundError:
+        return []
 
 
 def samples_of(result: EvalResult) -> list[EvalItem]:

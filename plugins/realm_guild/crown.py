@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from realm_cli import champions, journal, skillstate
+from realm_cli import champions, skillstate
 from realm_cli.checkpoint_records import LedgerRecord
 from realm_cli.errors import NotFoundError, RefusedError
-from realm_cli.events import emit
 from realm_cli.ledger import Ledger
 from realm_cli.manager import Manager
 from realm_cli.process import user_name
@@ -14,6 +13,7 @@ from realm_cli.records import JournalRecord, now
 from realm_cli.skill_records import ChampionRecord
 from realm_cli.skillbook import GuildSkill
 from realm_guild import results
+from realm_guild.telling import tell_once
 
 GUILD = "guild"
 
@@ -61,7 +61,9 @@ def crown(realm: Realm, manager: Manager, entries: dict[str, GuildSkill], record
     if present is not None and present.by != GUILD:
         return [f"{present.checkpoint} was chosen by {present.by}"]
     found = flaws(realm, entries, record)
-    if not found and (present is None or present.step != record.step):
+    if not found and present is not None and present.checkpoint == record.canonical_name:
+        _tell(realm, manager, present)  # a kill may have come before it was told
+    elif not found:
         _record(realm, manager, record, GUILD, "", [])
     return found
 
@@ -78,8 +80,16 @@ def _record(
         promoted_at=now(), by=by, override=override, refused_for=refused, evals=evals,
     )  # fmt: skip
     champions.write(realm, champion)
-    facts = {"checkpoint": champion.checkpoint, "by": by, "override": override, "refused_for": refused}
-    entry = JournalRecord(entry="champion", time=champion.promoted_at, hero=record.hero, step=record.step, facts=facts)
-    journal.append(realm.journal, entry)
-    emit(realm, manager, "new_champion", hero=record.hero, step=record.step, **facts)
+    _tell(realm, manager, champion)
     return champion
+
+
+def _tell(realm: Realm, manager: Manager, champion: ChampionRecord) -> None:
+    facts = {
+        "checkpoint": champion.checkpoint, "by": champion.by, "override": champion.override,
+        "refused_for": champion.refused_for,
+    }  # fmt: skip
+    entry = JournalRecord(
+        entry="champion", time=champion.promoted_at, hero=champion.hero, step=champion.step, facts=facts
+    )
+    tell_once(realm, manager, entry, "new_champion")

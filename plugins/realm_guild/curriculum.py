@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from realm_cli import skillstate, store
-from realm_cli.errors import RealmError
+from realm_cli.errors import NotFoundError, RealmError, RefusedError
 from realm_cli.events import emit
 from realm_cli.intake import add
 from realm_cli.manager import Manager
@@ -25,7 +25,7 @@ from realm_guild.forge import row, to_jsonl
 from realm_guild.sampling import draws
 
 log = logging.getLogger("realm.guild")
-_FORGED = re.compile(r"forge (?:hero (?P<hero>\S+) )?(?P<skill>\S+) level (?P<level>\d+) .*")
+_FORGED = re.compile(r"forge hero (?P<hero>\S+) (?P<skill>\S+) level (?P<level>\d+) counter \d+")
 
 
 def next_skill(realm: Realm, entries: dict[str, GuildSkill], hero: str) -> GuildSkill | None:
@@ -81,8 +81,17 @@ def forge_missing(realm: Realm, manager: Manager, entry: GuildSkill, hero: str) 
     state = standing.meet(realm, hero, entry.config.id)
     if state.forged == 0:
         return None
-    twin = Board(realm).duplicate_of(hashlib.sha256(_content(entry, state)).hexdigest())
-    return _queue(realm, manager, entry, state) if twin is None else None
+    board, source = Board(realm), _source(entry, state)
+    # Also by its source: after a change of the skill's YAML the same counter would give other rows.
+    hashes = {record.sha256 for record in board.records() if record.source == source}
+    hashes.add(hashlib.sha256(_content(entry, state)).hexdigest())
+    is_there = any(board.duplicate_of(sha256) for sha256 in hashes)
+    return None if is_there else _queue(realm, manager, entry, state)
+
+
+def _source(entry: GuildSkill, state: SkillState) -> str:
+    """Where the quest that was counted last comes from, as its record says it."""
+    return f"forge hero {state.hero} {entry.config.id} level {state.forged_level} counter {state.forged}"
 
 
 def _content(entry: GuildSkill, state: SkillState) -> bytes:
@@ -91,12 +100,10 @@ def _content(entry: GuildSkill, state: SkillState) -> bytes:
 
 
 def _queue(realm: Realm, manager: Manager, entry: GuildSkill, state: SkillState) -> QuestRecord:
-    level, counter = state.forged_level, state.forged
-    source = f"forge hero {state.hero} {entry.config.id} level {level} counter {counter}"
     with tempfile.TemporaryDirectory(prefix="realm-forge-") as folder:
-        path = Path(folder) / file_name(entry, level, counter)
+        path = Path(folder) / file_name(entry, state.forged_level, state.forged)
         store.write_atomic(path, _content(entry, state))
-        (outcome,) = add(realm, manager, [path], source=source, again=True)
+        (outcome,) = add(realm, manager, [path], source=_source(entry, state), again=True)
     if outcome.record is None or outcome.problem:
         raise RealmError(f"the forged quest {path.name} was not accepted: {outcome.problem}", outcome.hint)
     return outcome.record
@@ -108,8 +115,12 @@ def move_stale(realm: Realm, manager: Manager, hero: str) -> list[str]:
     for file in board.files("normal"):
         record = board.record(file.id)
         if is_stale(realm, hero, record):
-            board.change_priority(record.id, "low")
-            reason = f"{record.skill} level {record.level} is mastered"
+            try:
+                board.change_priority(record.id, "low")
+            except (NotFoundError, RefusedError) as error:
+                log.info("quest %s was not moved to low: %s", record.id, error.message)
+                continue  # a person was faster
+            reason = f"{record.skill} level {level_of(record)} is mastered"
             log.info("quest %s (%s) moved to low: %s", record.id, record.name, reason)
             emit(realm, manager, "quest_moved", quest=record.id, file=record.name, priority="low", reason=reason)
             moved.append(record.id)
@@ -119,10 +130,16 @@ def move_stale(realm: Realm, manager: Manager, hero: str) -> list[str]:
 def is_stale(realm: Realm, hero: str, record: QuestRecord) -> bool:
     """Whether a quest was forged for a level that the hero has mastered since."""
     match = _FORGED.fullmatch(record.source)
-    if match is None or match["hero"] not in (None, hero):
-        return False
+    if match is None or match["hero"] != hero:
+        return False  # what a person asked for stays where it is
     state = skillstate.read(realm, hero, match["skill"])
     return state is not None and int(match["level"]) in state.mastered_levels
+
+
+def level_of(record: QuestRecord) -> int:
+    """The level that a quest is for; one that was forged on demand has rows of other levels beside it."""
+    match = _FORGED.fullmatch(record.source)
+    return int(match["level"]) if match else record.level
 
 
 def only_stale_left(realm: Realm, hero: str) -> bool:

@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 
 from realm_cli import store
-from realm_cli.errors import FormatError
+from realm_cli.errors import FormatError, NewerFormatError
 from realm_cli.realm import Realm
 from realm_cli.skillbook import GuildSkill
 from realm_cli.skills import Problem, is_closed, split_of
@@ -36,16 +36,20 @@ def ensure(realm: Realm, entry: GuildSkill, level: int) -> EvalSet:
 
 def read(path: Path, entry: GuildSkill, level: int) -> EvalSet | None:
     """The set in `path`; None when there is none. One that cannot be what it says is a `FormatError`."""
+    remedy = f"make it anew: realm skill eval {entry.config.id} --make"
     try:
         found = store.read_record(path, EvalSet)
     except FileNotFoundError:
         return None
+    except NewerFormatError:
+        raise
+    except FormatError as error:
+        raise FormatError(error.where, error.problem, remedy) from None
     if (found.skill, found.level) != (entry.config.id, level) or not found.problems:
         problem = f"it holds {len(found.problems)} problems of {found.skill} level {found.level}"
-        raise FormatError(str(path), problem, f"make it anew: realm skill eval {entry.config.id} --make")
+        raise FormatError(str(path), problem, remedy)
     if not found.closed and any(split_of(entry.skill.id, problem.key) != "eval" for problem in found.problems):
-        hint = f"make it anew: realm skill eval {entry.config.id} --make"
-        raise FormatError(str(path), "a problem of it belongs to the training split", hint)
+        raise FormatError(str(path), "a problem of it belongs to the training split", remedy)
     return found
 
 

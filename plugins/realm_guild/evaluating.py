@@ -30,11 +30,19 @@ def ask_for_checkpoint(realm: Realm, entry: GuildSkill, record: LedgerRecord) ->
     """Ask for the evals that a checkpoint gets, once. They depend on what was known before it, and on nothing else."""
     state = standing.meet(realm, record.hero, entry.config.id)
     if state.reviewed_step == record.step:
+        _ask_again(realm, entry, record)
         return
     for level, why in _due(realm, entry, state):
         requests.ask(realm, record.hero, record.step, entry.config.id, level, why)
     reviews = state.reviews + 1
     standing.change(realm, record.hero, entry.config.id, reviewed_step=record.step, reviews=reviews)
+
+
+def _ask_again(realm: Realm, entry: GuildSkill, record: LedgerRecord) -> None:
+    """Evals of other weights under the same step, which was trained and saved again, do not stand."""
+    for result in results.of_checkpoint(realm, record.hero, record.step):
+        if result.skill == entry.config.id and result.weights_sha256 != record.weights_sha256:
+            requests.ask(realm, record.hero, record.step, result.skill, result.level, "training")
 
 
 def _due(realm: Realm, entry: GuildSkill, state: SkillState) -> list[tuple[int, str]]:

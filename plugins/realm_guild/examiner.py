@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from realm_cli.errors import RealmError
 from realm_cli.generation import Generator, Message, Reply
 from realm_cli.records import now
@@ -66,7 +68,7 @@ def _judged(entry: GuildSkill, problems: Sequence[Problem], replies: Sequence[Re
     items, trouble = [], ""
     for problem, reply in zip(problems, replies, strict=True):
         try:
-            verdict = entry.skill.judge(problem, reply.text)
+            verdict = _verdict(entry.skill.judge(problem, reply.text))
         except Exception as error:  # the edge of a plugin
             trouble = trouble or f"the judge failed on {problem.prompt!r}: {type(error).__name__}: {error}"
             verdict = Verdict(False, "", trouble)
@@ -77,3 +79,8 @@ def _judged(entry: GuildSkill, problems: Sequence[Problem], replies: Sequence[Re
             )
         )  # fmt: skip
     return items, trouble
+
+
+def _verdict(said: object) -> Verdict:
+    """What a judge gave, checked: with anything else in it the result could not be read again."""
+    return msgspec.convert(msgspec.to_builtins(said), Verdict)

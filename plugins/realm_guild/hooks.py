@@ -42,4 +42,5 @@ def realm_records() -> list[Part]:
         Part("eval_set", f"{module}:EvalSet", "The problems of every eval of one level."),
         Part("eval_request", f"{module}:EvalRequest", "An eval that is to be made."),
         Part("eval", f"{module}:EvalResult", "One eval of one checkpoint."),
+        Part("play", "realm_guild.play_records:PlayRecord", "How the hero stood when play was left."),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -53,10 +54,20 @@ def play_command(ctx: Context, minutes: float | None, goals: tuple[str, ...]) ->
         reached = ", ".join(f"{skill} is at level {_level(realm, skill)}" for skill in wanted)
         click.echo(f"the goal is reached: {reached}")
         return 0
-    live = is_interactive() and os.environ.get("TERM", "dumb") != "dumb"
+    live = _is_live()
     with listening(keys=live) as ears:
         player = Player(realm, ctx.manager, ears, live, None if minutes is None else begun + 60 * minutes)
         return _watch(player, running) if running is not None else _play(player, wanted)
+
+
+def _is_live() -> bool:
+    """Whether a picture can be drawn and keys be read: on a terminal that is ours, not in its background."""
+    if not is_interactive() or os.environ.get("TERM", "dumb") == "dumb":
+        return False
+    try:
+        return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except OSError:  # not the terminal that controls this process, so no other job of its shell has it either
+        return True
 
 
 def _level(realm: Realm, skill: str) -> int:
@@ -179,8 +190,10 @@ def _remember(realm: Realm, watcher: Watcher) -> None:
 def _say_end(player: Player, watcher: Watcher) -> None:
     """Why it ended, and where the hero stands."""
     training = watcher.scene.training
-    if not watcher.scene.leaving and training is not None:
-        click.echo(f"the battle ended: {phrases.one_line(training.reason) or training.state}")
+    if training is not None:
+        reason = phrases.why(training.reason)
+        if reason or not watcher.scene.leaving:
+            click.echo(f"the battle ended: {reason or training.state}")
     for line in playlines.summary(player.realm, watcher.scene.snapshot):
         click.echo(line)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 import sys
@@ -16,6 +17,9 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Signals that ask for the end; a terminal that is closed sends the last."""
 WAKING = (signal.SIGCHLD, signal.SIGWINCH)
 """The battle ended, the terminal's size changed."""
+
+ESCAPES = re.compile(r"\x1b(?:\[[0-9;]*[A-Za-z~]|O[A-Za-z]|)")
+"""What arrow and function keys send; some of these end with a letter that was not pressed."""
 
 
 class Ears:
@@ -52,9 +56,7 @@ class Ears:
         except OSError:  # the terminal is gone; its hang-up signal asks for the end
             pressed = b""
         self._keys = bool(pressed)
-        if pressed.startswith(b"\x1b"):  # an arrow or a function key; some of these end with a letter
-            return ""
-        return pressed.decode("ascii", "ignore").lower()
+        return ESCAPES.sub("", pressed.decode("ascii", "ignore")).lower()
 
     def close(self) -> None:
         """Give the pipe back."""

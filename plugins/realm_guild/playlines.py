@@ -33,8 +33,8 @@ def event_line(event: EventRecord, training: TrainingStatus | None) -> str | Non
 def progress_line(training: TrainingStatus) -> str:
     """What the battle is doing now."""
     if training.state != "training" or not training.samples_total:
-        reason = f": {phrases.one_line(training.reason)}" if training.reason else ""
-        return f"{training.state}{reason}, step {training.step:,}"
+        reason = phrases.why(training.reason)
+        return f"{training.state}{': ' if reason else ''}{reason}, step {training.step:,}"
     share = phrases.percent(training.samples_done / training.samples_total)
     loss = f"loss {training.smoothed_loss:.4f}" if training.smoothed_loss is not None else "no loss yet"
     speed = f"{training.tokens_per_s or 0:,.0f} trained tokens/s"

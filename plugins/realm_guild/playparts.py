@@ -1,4 +1,4 @@
-"""Small parts of the picture that know nothing of the game: bars, sparklines, pieces that flow into lines."""
+"""Small parts of the picture that know nothing of the game: bars, curves, pieces that flow into lines."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from rich.cells import cell_len
 from rich.text import Text
 
-BLOCKS = "▁▂▃▄▅▆▇█"
+from realm_guild.charts import BLOCKS
+
 GAP = "   "
 
 
@@ -32,7 +33,7 @@ def bar(share: float, width: int, style: str, mark: float | None = None) -> Text
     return text
 
 
-def sparkline(values: Sequence[float], width: int) -> str:
+def course(values: Sequence[float], width: int) -> str:
     """The course of positive values in at most `width` blocks, each a mean; the scale is logarithmic, as losses are."""
     if not values or width < 1:
         return ""

@@ -7,6 +7,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,31 +60,21 @@ class EventTail:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._inode = 0
+        self._inode = self._offset = 0
         self._rest = b""
-        self._cut = False
-        """Whether the first line read is only the end of one."""
-        self._offset = 0
-        if path.exists():
+        with suppress(FileNotFoundError):
             facts = path.stat()
             self._inode, self._offset = facts.st_ino, max(0, facts.st_size - HISTORY_BYTES)
-            self._cut = self._offset > 0
+        self._cut = self._offset > 0
+        """Whether the first line read is only the end of one."""
 
     def read(self) -> list[EventRecord]:
         """The events since the last call; the first one gives some that were there before."""
-        try:
-            facts = os.stat(self._path)
-        except FileNotFoundError:
-            return []
-        if facts.st_ino != self._inode or facts.st_size < self._offset:
-            self._inode, self._offset, self._rest, self._cut = facts.st_ino, 0, b"", False
-        if facts.st_size == self._offset:
-            return []
-        with open(self._path, "rb") as file:
-            file.seek(self._offset)
-            data = file.read()
-        self._offset += len(data)
-        *lines, self._rest = (self._rest + data).split(b"\n")
+        inode, start, content = store.read_from(self._path, self._inode, self._offset)
+        if start != self._offset:  # another file, or one that was cut
+            self._rest, self._cut = b"", False
+        self._inode, self._offset = inode, start + len(content)
+        *lines, self._rest = (self._rest + content).split(b"\n")
         if self._cut and lines:
             del lines[0]
             self._cut = False
@@ -110,7 +101,8 @@ class Watcher:
         self._next_gaze = 0.0
         self._banner_until = 0.0
         self.scene = Scene(gaze(realm, manager), title=realm.hero().title, names=_names(realm))
-        self.scene.events.extend(self._tail.read())
+        old = self._tail.read()
+        self.scene.events.extend([event for event in old if eventwords.worth(event) != eventwords.NOISE] or old)
 
     def look(self) -> list[EventRecord]:
         """Bring the scene up to date; the events that are new."""
@@ -156,6 +148,7 @@ class Watcher:
         if great:
             self.scene.banner = eventwords.words(great[-1])
             self._banner_until = time.monotonic() + BANNER_SECONDS
+            self._next_gaze = 0.0  # the level below the banner must be the new one
         elif self.scene.banner and time.monotonic() > self._banner_until:
             self.scene.banner = ""
 

@@ -13,16 +13,19 @@ from realm_cli import eventwords, phrases
 from realm_cli.records import EvalView, EventRecord, SampleView, TrainingStatus
 from realm_cli.terminal import human_seconds
 from realm_cli.watchtower import STEPS_PER_LEVEL
-from realm_guild.playparts import bar, flow, line, sparkline
+from realm_guild.playparts import bar, course, flow, line
 from realm_guild.playscene import Scene
 
 STATES = {
     "training": ("⚔", "bold green"), "evaluating": ("◆", "bold cyan"), "saving": ("▼", "bold cyan"),
     "paused": ("‖", "bold yellow"), "waiting": ("…", "bold yellow"), "idle": ("…", "bold yellow"),
-    "starting": ("·", "bold"), "stopped": ("■", "bold"), "failed": ("✗", "bold red"),
+    "starting": ("·", "bold"), "stopping": ("▼", "bold"), "stopped": ("■", "bold"), "failed": ("✗", "bold red"),
 }  # fmt: skip
 LOOKS = {eventwords.GREAT: ("★", "bold yellow"), eventwords.BAD: ("!", "red"), eventwords.PLAIN: ("·", "")}
 EVENTS = 5
+FULL_SKILLS = 2
+"""With more skills than these each has one line."""
+SKILL_ROWS = 6
 TALL_EVENTS = 14
 """Events on a terminal with room to spare."""
 
@@ -157,14 +160,26 @@ def _fresh(hero: dict[str, Any], training: TrainingStatus | None) -> dict[str, A
 
 
 def _skills(scene: Scene, width: int) -> list[Text]:
-    open_ones = {name: skill for name, skill in scene.snapshot.skills.items() if not skill["unlock"]}
-    lines: list[Text] = []
-    for name, skill in open_ones.items():
-        lines += _skill(scene.names.get(name, name), skill, width)
-    for name, skill in scene.snapshot.skills.items():
-        if skill["unlock"]:
-            lines.append(line((f"{scene.names.get(name, name)}, {phrases.locked(skill)}", "dim")))
-    return lines
+    """Every open skill, in one line each when there are many; what is locked in one line."""
+    skills = scene.snapshot.skills
+    named = [(scene.names.get(name, name), skill) for name, skill in skills.items() if not skill["unlock"]]
+    if len(named) <= FULL_SKILLS:
+        lines = [text for name, skill in named for text in _skill(name, skill, width)]
+    else:
+        lines = [_skill_row(name, skill) for name, skill in named[:SKILL_ROWS]]
+    hidden = len(named) - SKILL_ROWS
+    if hidden > 0:
+        lines.append(line((f"and {hidden} more: realm status", "dim")))
+    locked = [f"{name} {phrases.locked(skill)}" for name, skill in skills.items() if skill["unlock"]]
+    return [*lines, *([line(("; ".join(locked), "dim"))] if locked else [])]
+
+
+def _skill_row(name: str, skill: dict[str, Any]) -> Text:
+    share = skill["accuracy"] or 0.0
+    style = "green" if share >= skill["threshold"] else "cyan"
+    closed = f", {phrases.CLOSED}" if skill["closed"] else ""
+    head = line((name, "bold"), " level ", (f"{skill['level']} ", "bold cyan"))
+    return head.append_text(bar(share, 12, style, skill["threshold"])).append(f" {phrases.accuracy(skill)}{closed}")
 
 
 def _skill(name: str, skill: dict[str, Any], width: int) -> list[Text]:
@@ -176,9 +191,9 @@ def _skill(name: str, skill: dict[str, Any], width: int) -> list[Text]:
         *([line(("suspicious", "bold red"))] if skill["flagged"] else []),
     ]
     told = f" {phrases.accuracy(skill)}"
-    closed = f" {phrases.CLOSED}: learned by heart" if skill["closed"] else ""
+    closed = f", {phrases.CLOSED}: learned by heart" if skill["closed"] else ""
     if len(told + closed) > width // 2:
-        closed = f" {phrases.CLOSED}" if skill["closed"] else ""
+        closed = f", {phrases.CLOSED}" if skill["closed"] else ""
     share = skill["accuracy"] or 0.0
     style = "green" if share >= skill["threshold"] else "cyan"
     room = width - len(told + closed)
@@ -193,7 +208,7 @@ def _quest(scene: Scene, width: int) -> list[Text]:
     if training.state in ("training", "saving") and not training.reason:
         doing = line("quest  ", (phrases.quest_name(training.quest_name) or "-", "bold"))
     else:
-        reason = phrases.one_line(training.reason) or phrases.quest_name(training.quest_name)
+        reason = phrases.why(training.reason) or phrases.quest_name(training.quest_name)
         doing = line(f"{training.state}  ", (reason, STATES.get(training.state, ("", ""))[1]))
     total = max(1, training.samples_total)
     share = min(1.0, training.samples_done / total)
@@ -211,7 +226,7 @@ def _loss(scene: Scene, width: int) -> list[Text]:
     speed = f"{training.tokens_per_s:,.0f} trained tokens/s" if training.tokens_per_s else ""
     since = human_seconds(scene.losses[-1][0] - scene.losses[0][0])
     told = f" {training.loss:.4f} now" + (f", last {since}" if width >= 60 else "")
-    curve = line("loss   ", (sparkline(values, max(6, width - 7 - len(told))), "blue"), told)
+    curve = line("loss   ", (course(values, max(6, width - 7 - len(told))), "blue"), told)
     return [curve, *([line("speed  ", speed)] if speed else [])]
 
 
@@ -226,9 +241,9 @@ def _answers(view: EvalView) -> list[Text]:
     """A right and a wrong answer, the golden one beside the wrong."""
     right = _answer("✓", "green", view.right) if view.right else line(("     ✓ none right yet", "dim"))
     if view.wrong is None:
-        return [right, line(("     ✗ none wrong", "dim"))]
-    wrong = _answer("✗", "red", view.wrong)
-    return [right, wrong.append(" not ", "dim").append(phrases.one_line(view.wrong.golden), "green")]
+        return [right, line(("     ✗ none wrong", "dim")), line()]
+    golden = phrases.short(view.wrong.golden)
+    return [right, _answer("✗", "red", view.wrong), line(("       not → ", "dim"), (golden, "green"))]
 
 
 def _answer(sign: str, style: str, sample: SampleView) -> Text:

@@ -31,10 +31,9 @@ def pending(realm: Realm) -> list[tuple[Path, EvalRequest]]:
     _return_orphans(realm)
     found = []
     for path in realm.pending_evals.glob("*.json"):
-        try:
-            found.append((path, store.read_record(path, EvalRequest)))
-        except FileNotFoundError:
-            continue  # claimed by another process this moment
+        request = store.read_or_set_aside(path, EvalRequest)
+        if request is not None:  # else another process has claimed it this moment
+            found.append((path, request))
     return sorted(found, key=lambda pair: (pair[1].hero, pair[1].step, pair[1].skill, pair[1].level))
 
 

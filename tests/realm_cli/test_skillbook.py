@@ -8,7 +8,7 @@ from realm_cli import yamlfile
 from realm_cli.errors import FormatError, NotFoundError, RealmError, UsageError
 from realm_cli.manager import Manager
 from realm_cli.realm import Realm
-from realm_cli.skillbook import EvalConfig, SkillConfig, load_config, open_skill, skill_ids
+from realm_cli.skillbook import EvalConfig, ForgeConfig, SkillConfig, goals_of, load_config, open_skill, skill_ids
 from realm_guild.views import level_rows, ranges, skill_rows
 
 ROOT = Path(__file__).parents[2]
@@ -34,9 +34,11 @@ def broken(realm: Realm, old: str, new: str) -> FormatError:
 
 
 def test_bin_is_configured_as_its_game_face_says(bare: Realm) -> None:
-    assert load_config(bare, "bin") == SkillConfig(
+    config = load_config(bare, "bin")
+    assert config == SkillConfig(
         id="bin", name="Binary Alchemy", icon="🔢", color="#F59E0B", category="arithmetic", max_level=30, plugin="bin",
-        eval=EvalConfig(size=50, threshold=0.8),
+        eval=EvalConfig(size=50, threshold=0.8), forge=ForgeConfig(samples={1: 2000}, replay=0.3, ahead={3: 0.4}),
+        settings=config.settings,
     )  # fmt: skip
 
 
@@ -54,8 +56,8 @@ def test_the_template_itself_is_no_skill(bare: Realm) -> None:
 def test_an_opened_skill_knows_its_levels(bare: Realm) -> None:
     entry = open_skill(bare, Manager.load(), "bin")
     assert entry.closed_levels() == [1, 2, 3, 4]
-    assert level_rows(entry)[0] == {"level": 1, "name": "", "space": 49, "closed": True}
-    assert level_rows(entry)[4] == {"level": 5, "name": "", "space": 10_399, "closed": False}
+    assert level_rows(entry)[0] == {"level": 1, "name": "", "space": 61, "closed": True}
+    assert level_rows(entry)[4] == {"level": 5, "name": "", "space": 14_096, "closed": False}
     assert len(level_rows(entry)) == 30
     entry.check_level(30)
     for level in (0, -1, 31):
@@ -98,6 +100,50 @@ def test_a_mistake_in_the_yaml_is_named_with_its_file(bare: Realm, old: str, new
     error = broken(bare, old, new)
     assert problem in error.message
     assert str(bare.skills / "bin.yaml") in error.where
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("samples: {1: 2000}", "samples: {}", "forge.samples is empty"),
+        ("samples: {1: 2000}", "samples: {0: 2000}", "forge.samples"),
+        ("samples: {1: 2000}", "samples: {1: 0}", "forge.samples"),
+        ("replay: 0.3 ", "replay: 0.95 ", "forge.replay"),
+        ("ahead: {3: 0.4}", "ahead: {3: 0.7}", "leave nothing for the level itself"),
+        ("plugin: bin\n", "plugin: bin\nunlock: {bin: 2}\n", "unlock names the skill itself"),
+        ("plugin: bin\n", "plugin: bin\nunlock: {sy: 0}\n", "unlock"),
+        ("  eval_mix:", "  eval_mux:", "eval_mux"),
+    ],
+)
+def test_a_mistake_in_forge_unlock_or_settings_is_named(bare: Realm, old: str, new: str, problem: str) -> None:
+    error = broken(bare, old, new)
+    assert problem in error.message
+    assert str(bare.skills / "bin.yaml") in error.where
+
+
+@pytest.mark.parametrize(("level", "rows"), [(1, 100), (4, 100), (5, 300), (9, 300), (10, 50), (30, 50)])
+def test_the_rows_of_a_quest_count_from_their_level_on(level: int, rows: int) -> None:
+    assert ForgeConfig(samples={5: 300, 2: 100, 10: 50}).samples_at(level) == rows
+
+
+def test_goals_are_read_with_aliases(bare: Realm) -> None:
+    assert goals_of(bare, []) == {}
+    assert goals_of(bare, ["binary=4"]) == {"bin": 4}
+    assert goals_of(bare, ["bin=1", "bin=30"]) == {"bin": 30}
+
+
+@pytest.mark.parametrize(
+    "text", ["bin", "bin=", "bin=four", "bin=-1", "bin=1.5", "bin==2", "bin= 2", "bin=0", "bin=31"]
+)
+def test_what_is_no_goal_is_a_usage_error(bare: Realm, text: str) -> None:
+    with pytest.raises(UsageError, match=r"is no goal|has no level"):
+        goals_of(bare, [text])
+
+
+@pytest.mark.parametrize("text", ["bni=2", "=2", "../bin=2"])
+def test_a_goal_in_an_unknown_skill_is_not_found(bare: Realm, text: str) -> None:
+    with pytest.raises(NotFoundError, match="there is no skill"):
+        goals_of(bare, [text])
 
 
 def test_a_skill_that_no_plugin_offers_is_not_found(bare: Realm) -> None:

@@ -32,7 +32,7 @@ def test_a_broken_skill_is_said_beside_the_list(realm: Realm, run: Any) -> None:
 def test_show_tells_every_level(realm: Realm, run: Any, name: str) -> None:
     shown = json.loads(run("skill", "show", name, "--json", realm=realm).out)
     assert (shown["id"], shown["color"], len(shown["levels"])) == ("bin", "#F59E0B", 30)
-    assert shown["levels"][0] == {"level": 1, "name": "", "space": 49, "closed": True}
+    assert shown["levels"][0] == {"level": 1, "name": "", "space": 61, "closed": True}
     assert "Binary Alchemy" in run("skill", "show", name, realm=realm).out
 
 
@@ -48,10 +48,10 @@ def test_samples_are_fixed_by_their_seed(realm: Realm, run: Any) -> None:
 
 
 def test_samples_for_people_show_prompt_and_answer(realm: Realm, run: Any) -> None:
-    result = run("skill", "sample", "bin", "--level", "1", "--count", "60", "--split", "eval", realm=realm)
+    result = run("skill", "sample", "bin", "--level", "1", "--count", "70", "--split", "eval", realm=realm)
     assert result.code == 0
-    assert result.out.count("Compute: ") == 49
-    assert "49 distinct problems" in result.err
+    assert result.out.count("Compute: ") == 61
+    assert "61 distinct problems" in result.err
 
 
 def test_what_sample_prints_can_be_judged(realm: Realm, run: Any) -> None:

@@ -17,7 +17,7 @@ BIN = BinSkill()
 
 
 def test_a_row_holds_the_chat_and_where_it_comes_from() -> None:
-    row = next(row for row in training_rows(BIN, 1, 49, 0) if row["problem_key"] == "add(①①, ①)")
+    row = next(row for row in training_rows(BIN, 1, 61, 0) if row["problem_key"] == "add(①①, ①)")
     assert row == {
         "messages": [
             {"role": "user", "content": "Compute: add(①①, ①)"},
@@ -31,7 +31,7 @@ def test_a_row_holds_the_chat_and_where_it_comes_from() -> None:
 
 def test_the_bytes_of_a_quest_never_change() -> None:
     digest = hashlib.sha256(to_jsonl(training_rows(BIN, 3, 2_000, 7))).hexdigest()
-    assert digest == "b75e6da494cb03e3e1443ed963dd29aa3958dcf867914afa30ac8acb04036e0d"
+    assert digest == "4add237e69bc7571981346ec9c448cfc156c915a699fa70fca5c285a0187eab0"
 
 
 def test_every_line_is_one_row_of_json() -> None:
@@ -49,7 +49,7 @@ def test_held_out_rows_lie_on_the_other_side_of_the_split() -> None:
 
 
 def test_held_out_rows_of_a_closed_level_are_at_most_its_table() -> None:
-    assert len(held_out_rows(BIN, 1, 500, 0)) == 49
+    assert len(held_out_rows(BIN, 1, 500, 0)) == 61
 
 
 def test_the_seed_that_nobody_named_is_fixed_by_what_is_forged() -> None:

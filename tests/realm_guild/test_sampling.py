@@ -9,7 +9,7 @@ import pytest
 from realm_bin.skill import BinSkill
 from realm_cli.errors import RealmError
 from realm_cli.skills import Problem, Split, Verdict, is_closed, split_of
-from realm_guild.sampling import sample
+from realm_guild.sampling import DRAWS_AT_LEAST, DRAWS_PER_PROBLEM, sample
 
 BIN = BinSkill()
 
@@ -56,7 +56,7 @@ def test_a_smaller_count_gives_the_beginning_of_a_larger_one() -> None:
 
 
 def test_a_sample_of_level_3_is_always_this_one() -> None:
-    assert keys(sample(BIN, 3, 3, 7, "train")) == ["add(①①⓪, ①①⓪⓪)", "add(①⓪, ①⓪①)", "multiply(①⓪①, ①①①⓪)"]
+    assert keys(sample(BIN, 3, 3, 7, "train")) == ["add(①①⓪, ①①⓪⓪)", "subtract(①①⓪①, ①①⓪)", "divide_by_2(①①①①)"]
 
 
 @pytest.mark.parametrize("level", [5, 6, 12, 30])
@@ -83,33 +83,34 @@ def test_at_closed_levels_both_splits_cover_the_whole_table(level: int, split: S
 
 
 def test_problems_are_distinct_as_long_as_the_level_has_them() -> None:
-    for level in (4, 5, 8):
-        drawn = keys(sample(BIN, level, 2_000, 2, "train"))
-        assert len(set(drawn)) == 2_000
+    for level, count in ((4, 1_839), (5, 2_000), (8, 2_000)):
+        drawn = keys(sample(BIN, level, count, 2, "train"))
+        assert len(set(drawn)) == count
 
 
 def test_after_the_whole_table_training_repeats_it_evenly() -> None:
-    counts = Counter(keys(sample(BIN, 1, 49 * 4 + 10, 5, "train")))
-    assert len(counts) == 49
+    counts = Counter(keys(sample(BIN, 1, 61 * 4 + 10, 5, "train")))
+    assert len(counts) == 61
     assert set(counts.values()) == {4, 5}
 
 
 def test_evals_get_at_most_the_table() -> None:
-    assert len(sample(BIN, 1, 1_000, 5, "eval")) == 49
+    assert len(sample(BIN, 1, 1_000, 5, "eval")) == 61
 
 
 def test_an_exhausted_open_level_gives_evals_less_and_training_repeats() -> None:
-    evals = keys(sample(BIN, 5, 3_000, 0, "eval"))
-    assert len(set(evals)) == len(evals) < 3_000
-    train = keys(sample(BIN, 5, 12_000, 0, "train"))
-    assert len(train) == 12_000
-    assert 8_000 < len(set(train)) < 10_399
+    toy = Toy(keys=5_000, claims=5_000)
+    evals = keys(sample(toy, 1, 1_000, 0, "eval"))
+    assert 400 < len(set(evals)) == len(evals) < 600
+    train = keys(sample(toy, 1, 6_000, 0, "train"))
+    assert len(train) == 6_000
+    assert len(set(train)) == 5_000 - len(evals)
 
 
 def test_the_search_is_bounded_for_a_skill_that_promises_more_than_it_has() -> None:
     toy = Toy(keys=3, claims=4_000)
     assert len(sample(toy, 1, 500, 0, "eval")) == 3
-    assert toy.draws <= 30 * 500 + 1_000
+    assert toy.draws <= DRAWS_PER_PROBLEM * 500 + DRAWS_AT_LEAST
 
 
 def test_an_endless_skill_gives_what_is_asked() -> None:

@@ -1,0 +1,205 @@
+"""SIGKILL of the guild: before every single change of the disk, and of a real battle that forges, evaluates and saves."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helpers import PATIENCE, BattleProcess, environment, rows, wait_for, write_rows
+from realm_cli import checkpoints, intake
+from realm_cli.ledger import Ledger
+from realm_cli.manager import Manager
+from realm_cli.quests import Board
+from realm_cli.realm import Realm
+from realm_guild_heroes import HERO, FakeBattle, checkpoint, set_yaml, story
+
+HARNESS = """
+import json, os, shutil, signal, sys
+from pathlib import Path
+from realm_cli import intake
+from realm_cli.manager import Manager
+from realm_cli.quests import Board
+from realm_cli.realm import Realm
+from realm_guild_heroes import FakeBattle, story
+
+model, place, work = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+CHANGES = {"os.rename", "os.remove", "os.link", "os.mkdir"}
+manager = Manager.of(Realm(model))
+left = None
+
+def watch(event, args):
+    global left
+    writes = event == "open" and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR)
+    if left is not None and (event in CHANGES or writes):
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+def begun(root):
+    global realm, battle
+    realm = Realm(root)
+    battle = FakeBattle(realm, manager)
+
+def at_work():
+    exec(work)
+
+def next_start():
+    # What a battle does first: the inbox, the board, the checkpoint that it stands at.
+    begun(root)
+    Board(realm).mend(battle.hero)
+    intake.take_inbox(realm, manager)
+    at_work()
+
+sys.addaudithook(watch)
+n = 0
+while True:
+    root = place / str(n)
+    shutil.copytree(model, root, symlinks=True)
+    child = os.fork()
+    if not child:
+        begun(root)
+        left = n
+        at_work()
+        os._exit(0)
+    killed = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    next_start()
+    print(json.dumps({"killed": killed, **story(realm)}))
+    shutil.rmtree(root)
+    if not killed:
+        break
+    n += 1
+"""
+
+
+def at_every_change(realm: Realm, tmp_path: Path, work: str) -> list[dict[str, Any]]:
+    """The guild's story after a kill at each change that `work` makes and a next start; last the run without a kill."""
+    base = tmp_path / "base"
+    (realm.models / "base").rename(base)
+    (realm.models / "base").symlink_to(base)
+    memory = Path("/dev/shm")  # where there is nothing to wait for
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else tmp_path) as place:
+        done = subprocess.run(
+            [sys.executable, "-c", HARNESS, str(realm.root), place, work], capture_output=True, text=True,
+            env={**environment(), "PYTHONPATH": str(Path(__file__).parents[1]), "TMPDIR": place},
+            timeout=2 * PATIENCE, check=False,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def assert_all_equal(stories: list[dict[str, Any]], at_least: int) -> None:
+    """Every story with a kill in it is the one without."""
+    expected = stories[-1]
+    assert (expected.pop("killed"), len(stories) > at_least) == (False, True), len(stories)
+    for number, seen in enumerate(stories[:-1]):
+        assert seen.pop("killed"), number
+        for name, value in expected.items():
+            assert seen[name] == value, (number, name)
+
+
+@pytest.fixture
+def small(realm: Realm) -> Realm:
+    """Quests and eval sets of a few rows."""
+    set_yaml(realm.skills / "bin.yaml", "samples: {1: 2000}", "samples: {1: 20}")
+    set_yaml(realm.skills / "bin.yaml", "  size: 50", "  size: 5")
+    write_rows(realm.path(realm.config.training.held_out), rows(3))
+    return Realm(realm.root)
+
+
+def test_evals_a_level_up_and_a_crown_killed_at_every_change(small: Realm, tmp_path: Path) -> None:
+    battle = FakeBattle(small)
+    battle.callback.on_empty_board(battle)  # it will be stale
+    intake.add_files(small, Manager.of(small), [write_rows(tmp_path / "mine.jsonl", rows(3))])
+    for step in (1, 2):
+        battle.stands_at(step)
+    checkpoint(small, 3)
+    stories = at_every_change(small, tmp_path, "battle.stands_at(3)")
+    assert stories[-1]["state"]["level"] == 2
+    assert stories[-1]["champion"]["step"] == 3
+    assert stories[-1]["pending"] == []
+    assert [file[0] for file in stories[-1]["board"]["low"]] == ["train_bin_level1_no1.jsonl"]
+    assert_all_equal(stories, 40)
+
+
+def test_a_forge_killed_at_every_change(small: Realm, tmp_path: Path) -> None:
+    FakeBattle(small).stands_at(1)
+    work = "Board(realm).files('normal') or battle.callback.on_empty_board(battle)"
+    stories = at_every_change(small, tmp_path, work)
+    assert stories[-1]["state"]["forged"] == 1
+    assert stories[-1]["board"]["normal"] == [
+        ["train_bin_level1_no1.jsonl", f"forge hero {HERO} bin level 1 counter 1"]
+    ]
+    assert_all_equal(stories, 10)
+
+
+# -- a real battle -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def prepared(realm: Realm) -> Realm:
+    """A realm in which the first levels are mastered within seconds: small quests, a low bar."""
+    set_yaml(realm.skills / "bin.yaml", "samples: {1: 2000}", "samples: {1: 400}")
+    set_yaml(realm.skills / "bin.yaml", "threshold: 0.8", "threshold: 0.25")
+    set_yaml(realm.config_file, "save_steps: 1000", "save_steps: 20")
+    return Realm(realm.root)
+
+
+ORDERS = ("--forge", "--until", "bin=2")
+
+
+def told(realm: Realm) -> dict[str, Any]:
+    """All that must not depend on kills."""
+    latest = Ledger(realm).get_latest()
+    state = checkpoints.open_checkpoint(realm.hero_folder() / latest.canonical_name).state()
+    seen = story(realm)
+    for entry in seen["journal"]:
+        entry["facts"].pop("attempt", None)
+        entry["facts"].pop("checkpoint", None)  # its name holds the time
+    for mastery in seen["state"]["mastered"]:
+        mastery.pop("checkpoint")
+    for result in seen["results"].values():
+        result.pop("checkpoint")
+    if seen["champion"]:
+        seen["champion"].pop("checkpoint")
+    return {
+        **seen,
+        "weights": latest.weights_sha256,
+        "seen": (state.step, latest.samples_seen, latest.tokens_seen, state.cursors),
+        "counts": Board(realm).counts(),
+    }
+
+
+def killed(realm: Realm, moment: Callable[[BattleProcess], object]) -> None:
+    """Start a battle, wait for the moment, kill it."""
+    battle = BattleProcess(realm, *ORDERS)
+    moment(battle)
+    assert battle.process.poll() is None, battle.output()
+    battle.kill()
+
+
+def test_a_battle_killed_while_it_forges_evaluates_saves_and_trains_ends_as_if_it_was_not(
+    prepared: Realm, tmp_path: Path
+) -> None:
+    calm = Realm(tmp_path / "calm")
+    shutil.copytree(prepared.root, calm.root, symlinks=True)
+    uninterrupted = BattleProcess(calm, *ORDERS)
+    assert uninterrupted.wait() == 0, uninterrupted.output()
+    killed(prepared, lambda battle: wait_for(lambda: "forged" in battle.output(), "a forged quest"))
+    killed(prepared, lambda battle: battle.until("evaluating", step=20))
+    killed(prepared, lambda battle: battle.until("training", step=30))
+    killed(prepared, lambda battle: battle.until("saving", step=41))
+    finishing = BattleProcess(prepared, *ORDERS)
+    assert finishing.wait() == 0, finishing.output()
+    expected, seen = told(calm), told(prepared)
+    assert expected["state"]["level"] >= 2
+    for name, value in expected.items():
+        assert seen[name] == value, name
