@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
+import yaml
 
 from realm_cli import champions, journal, skillstate, store
 from realm_cli.callbacks import Orders
@@ -145,6 +146,15 @@ def set_yaml(path: Path, old: str, new: str) -> None:
     text = path.read_text("utf-8")
     assert old in text
     path.write_text(text.replace(old, new), "utf-8")
+
+
+def tune(realm: Realm, skill: str = "bin", **sections: dict[str, Any]) -> None:
+    """Set values in sections of a skill's YAML, whatever they were; a callback that has read it has to be made anew."""
+    path = realm.skills / f"{skill}.yaml"
+    config = yaml.safe_load(path.read_text("utf-8"))
+    for name, values in sections.items():
+        config[name] = {**config.get(name, {}), **values}
+    path.write_text(yaml.safe_dump(config, allow_unicode=True), "utf-8")
 
 
 def events(realm: Realm, name: str) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from realm_guild.views import level_rows, ranges, skill_rows
 
 ROOT = Path(__file__).parents[2]
 BIN_YAML = (ROOT / "configs" / "skills" / "bin.yaml").read_text("utf-8")
+FORGE = BIN_YAML[BIN_YAML.index("forge:\n") : BIN_YAML.index("settings:\n")]
 
 
 @pytest.fixture
@@ -37,8 +38,7 @@ def test_bin_is_configured_as_its_game_face_says(bare: Realm) -> None:
     config = load_config(bare, "bin")
     assert config == SkillConfig(
         id="bin", name="Binary Alchemy", icon="🔢", color="#F59E0B", category="arithmetic", max_level=30, plugin="bin",
-        eval=EvalConfig(size=50, threshold=0.8), forge=ForgeConfig(samples={1: 2000}, replay=0.3, ahead={3: 0.4}),
-        settings=config.settings,
+        eval=EvalConfig(size=50, threshold=0.8), forge=config.forge, settings=config.settings,
     )  # fmt: skip
 
 
@@ -105,11 +105,11 @@ def test_a_mistake_in_the_yaml_is_named_with_its_file(bare: Realm, old: str, new
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        ("samples: {1: 2000}", "samples: {}", "forge.samples is empty"),
-        ("samples: {1: 2000}", "samples: {0: 2000}", "forge.samples"),
-        ("samples: {1: 2000}", "samples: {1: 0}", "forge.samples"),
-        ("replay: 0.3 ", "replay: 0.95 ", "forge.replay"),
-        ("ahead: {3: 0.4}", "ahead: {3: 0.7}", "leave nothing for the level itself"),
+        (FORGE, "forge: {samples: {}}\n", "forge.samples is empty"),
+        (FORGE, "forge: {samples: {0: 2000}}\n", "forge.samples"),
+        (FORGE, "forge: {samples: {1: 0}}\n", "forge.samples"),
+        (FORGE, "forge: {replay: 0.95}\n", "forge.replay"),
+        (FORGE, "forge: {replay: 0.3, ahead: {1: 0.1, 3: 0.7}}\n", "leave nothing for the level itself"),
         ("plugin: bin\n", "plugin: bin\nunlock: {bin: 2}\n", "unlock names the skill itself"),
         ("plugin: bin\n", "plugin: bin\nunlock: {sy: 0}\n", "unlock"),
         ("  eval_mix:", "  eval_mux:", "eval_mux"),

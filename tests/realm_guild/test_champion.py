@@ -24,7 +24,7 @@ from realm_guild_heroes import (
     events,
     everything,
     first,
-    set_yaml,
+    tune,
     weights_of,
 )
 from realm_guild_skills import with_echo
@@ -242,6 +242,6 @@ def test_a_damaged_champion_is_an_error_and_nothing_is_guessed(realm: Realm, bat
 def test_the_threshold_of_the_yaml_is_the_measure(realm: Realm, battle: FakeBattle, run: Run) -> None:
     checkpoint(realm, 4)
     examine(realm, 4, knows=first(30))
-    set_yaml(realm.skills / "bin.yaml", "threshold: 0.8", "threshold: 0.6")
+    tune(realm, eval={"threshold": 0.6})
     assert run("champion", "promote", "4").code == 0
     assert store.read_record(champions.path_of(realm, HERO), ChampionRecord).step == 4

@@ -23,15 +23,14 @@ from realm_cli.skillbook import GuildSkill, open_skill
 from realm_cli.skills import is_closed, split_of
 from realm_guild import curriculum, standing
 from realm_guild.forge import forge, to_jsonl
-from realm_guild_heroes import HERO, FakeBattle, entries, events, set_yaml
+from realm_guild_heroes import HERO, FakeBattle, entries, events, set_yaml, tune
 from realm_guild_skills import with_echo
 
 
 @pytest.fixture
 def realm(realm: Realm) -> Realm:
     """A realm with small quests."""
-    set_yaml(realm.skills / "bin.yaml", "samples: {1: 2000}", "samples: {1: 100}")
-    set_yaml(realm.skills / "bin.yaml", "ahead: {3: 0.4}", "ahead: {}")
+    tune(realm, forge={"samples": {1: 100}, "replay": 0.3, "ahead": {}})
     write_rows(realm.path(realm.config.training.held_out), rows(3))
     return realm
 
@@ -332,7 +331,7 @@ def test_a_quest_that_has_moved_on_is_not_missing(realm: Realm, state: str) -> N
 def test_a_change_of_the_yaml_makes_no_quest_twice(realm: Realm) -> None:
     battle = FakeBattle(realm)
     battle.callback.on_empty_board(battle)
-    set_yaml(realm.skills / "bin.yaml", "samples: {1: 100}", "samples: {1: 50}")
+    tune(realm, forge={"samples": {1: 50}})
     again = FakeBattle(realm)
     again.callback.on_empty_board(again)
     assert [name for name, _ in forged(realm)] == ["train_bin_level1_no1.jsonl", "train_bin_level1_no2.jsonl"]

@@ -39,6 +39,7 @@ from realm_guild_heroes import (
     first,
     nothing,
     set_yaml,
+    tune,
     weights_of,
 )
 
@@ -89,7 +90,7 @@ def test_two_realms_have_the_same_sets(realm: Realm, tmp_path: Path) -> None:
 
 
 def test_a_small_table_is_examined_whole(realm: Realm) -> None:
-    set_yaml(realm.skills / "bin.yaml", "  size: 50", "  size: 100")
+    tune(realm, eval={"size": 100})
     entry = bin_of(realm)
     made = evalsets.ensure(realm, entry, 1)
     assert (len(made.problems), made.size) == (entry.skill.space(1), 100)
@@ -102,7 +103,7 @@ def test_another_size_makes_the_set_anew_and_what_the_old_one_showed_counts_no_m
     for step in (1, 2):
         examined(realm, step)
     old = store.read_record(set_file(realm, 1), EvalSet)
-    set_yaml(realm.skills / "bin.yaml", "  size: 50", "  size: 20")
+    tune(realm, eval={"size": 20})
     assert examined(realm, 3).size == 20
     new = store.read_record(set_file(realm, 1), EvalSet)
     assert len(new.problems) == 20

@@ -31,7 +31,7 @@ def test_a_row_holds_the_chat_and_where_it_comes_from() -> None:
 
 def test_the_bytes_of_a_quest_never_change() -> None:
     digest = hashlib.sha256(to_jsonl(training_rows(BIN, 3, 2_000, 7))).hexdigest()
-    assert digest == "4add237e69bc7571981346ec9c448cfc156c915a699fa70fca5c285a0187eab0"
+    assert digest == "1a7aef916fa28b8d0ed91d8291e76564b8da7579d31ee200ac72dccd89dffe85"
 
 
 def test_every_line_is_one_row_of_json() -> None:

@@ -19,7 +19,7 @@ from realm_cli.ledger import Ledger
 from realm_cli.manager import Manager
 from realm_cli.quests import Board
 from realm_cli.realm import Realm
-from realm_guild_heroes import HERO, FakeBattle, checkpoint, set_yaml, story
+from realm_guild_heroes import HERO, FakeBattle, checkpoint, set_yaml, story, tune
 
 HARNESS = """
 import json, os, shutil, signal, sys
@@ -109,8 +109,7 @@ def assert_all_equal(stories: list[dict[str, Any]], at_least: int) -> None:
 @pytest.fixture
 def small(realm: Realm) -> Realm:
     """Quests and eval sets of a few rows."""
-    set_yaml(realm.skills / "bin.yaml", "samples: {1: 2000}", "samples: {1: 20}")
-    set_yaml(realm.skills / "bin.yaml", "  size: 50", "  size: 5")
+    tune(realm, forge={"samples": {1: 20}}, eval={"size": 5})
     write_rows(realm.path(realm.config.training.held_out), rows(3))
     return Realm(realm.root)
 
@@ -147,8 +146,7 @@ def test_a_forge_killed_at_every_change(small: Realm, tmp_path: Path) -> None:
 @pytest.fixture
 def prepared(realm: Realm) -> Realm:
     """A realm in which the first levels are mastered within seconds: small quests, a low bar."""
-    set_yaml(realm.skills / "bin.yaml", "samples: {1: 2000}", "samples: {1: 400}")
-    set_yaml(realm.skills / "bin.yaml", "threshold: 0.8", "threshold: 0.25")
+    tune(realm, forge={"samples": {1: 400}}, eval={"threshold": 0.25})
     set_yaml(realm.config_file, "save_steps: 1000", "save_steps: 20")
     return Realm(realm.root)
 

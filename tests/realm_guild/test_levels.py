@@ -26,6 +26,7 @@ from realm_guild_heroes import (
     nothing,
     set_yaml,
     story,
+    tune,
 )
 
 
@@ -138,7 +139,7 @@ def test_the_set_made_anew_begins_the_count_anew(realm: Realm) -> None:
     battle = FakeBattle(realm)
     for step in (1, 2):
         battle.stands_at(step)
-    set_yaml(realm.skills / "bin.yaml", "  size: 50", "  size: 20")
+    tune(realm, eval={"size": 20})
     battle = FakeBattle(Realm(realm.root))
     battle.stands_at(3)
     battle.stands_at(4)

@@ -56,7 +56,7 @@ def test_a_smaller_count_gives_the_beginning_of_a_larger_one() -> None:
 
 
 def test_a_sample_of_level_3_is_always_this_one() -> None:
-    assert keys(sample(BIN, 3, 3, 7, "train")) == ["add(①①⓪, ①①⓪⓪)", "subtract(①①⓪①, ①①⓪)", "divide_by_2(①①①①)"]
+    assert keys(sample(BIN, 3, 3, 7, "train")) == ["add(①①⓪, ①①⓪⓪)", "add(①①⓪①, ①①⓪)", "multiply_by_2(①①①①)"]
 
 
 @pytest.mark.parametrize("level", [5, 6, 12, 30])
