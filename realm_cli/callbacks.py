@@ -53,6 +53,10 @@ class BattleFace(Protocol):
         """Show an eval's result in the battle's status."""
         ...
 
+    def explain(self, reason: str) -> None:
+        """Say why nothing can be forged; shown while the battle is idle."""
+        ...
+
     def end(self, reason: str) -> None:
         """Ask the battle to end once the callback has returned."""
         ...

@@ -92,6 +92,7 @@ class FakeBattle:
         self.heroes: list[FakeHero] = []
         self.views: list[EvalView] = []
         self.ended = ""
+        self.explained = ""
         self.callback = GuildCallback()
 
     def generator(self) -> Generator:
@@ -106,6 +107,9 @@ class FakeBattle:
 
     def show_eval(self, view: EvalView) -> None:
         self.views.append(view)
+
+    def explain(self, reason: str) -> None:
+        self.explained = reason
 
     def end(self, reason: str) -> None:
         self.ended = reason
@@ -154,7 +158,7 @@ def tune(realm: Realm, skill: str = "bin", **sections: dict[str, Any]) -> None:
     config = yaml.safe_load(path.read_text("utf-8"))
     for name, values in sections.items():
         config[name] = {**config.get(name, {}), **values}
-    path.write_text(yaml.safe_dump(config, allow_unicode=True), "utf-8")
+    path.write_text(yaml.safe_dump(config, allow_unicode=True, sort_keys=False), "utf-8")
 
 
 def events(realm: Realm, name: str) -> list[dict[str, Any]]:

@@ -187,9 +187,8 @@ class Battle:
         if self.reporter.status.state != "idle":
             self.campaign.save("idle")
             self._emit("board_empty")
-            self.reporter.change(
-                state="idle", reason="the board is empty; it waits for quests", quest="", quest_name="", eta_s=None
-            )
+            reason = self.lender.idle_reason
+            self.reporter.change(state="idle", reason=reason, quest="", quest_name="", eta_s=None)
         until = time.monotonic() + INTAKE_SECONDS
         while time.monotonic() < until:
             self.obedience.obey(None)

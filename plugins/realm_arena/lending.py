@@ -51,6 +51,7 @@ class Lender:
         self._reporter = reporter
         self._quest: QuestRecord | None = None
         self._end_reason = ""
+        self.idle_reason = "the board is empty; it waits for quests"
         self._callbacks: list[BattleCallback] = [
             manager.load_part("realm_callbacks", name, "callback")()
             for name in sorted(manager.parts("realm_callbacks"))
@@ -85,6 +86,10 @@ class Lender:
     def show_eval(self, view: EvalView) -> None:
         """Keep the last eval for people to look at."""
         self._reporter.change(last_eval=view)
+
+    def explain(self, reason: str) -> None:
+        """Keep why nothing can be forged."""
+        self.idle_reason = reason
 
     def end(self, reason: str) -> None:
         """Stop after the callback."""

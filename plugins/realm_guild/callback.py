@@ -41,7 +41,7 @@ class GuildCallback:
         lessons.make_held_out(battle.realm, battle.manager)
         entry = curriculum.next_skill(battle.realm, self._all(battle), battle.hero)
         if entry is None:
-            log.warning("no skill can be forged: see `realm skill list` and curriculum.skills in configs/realm.yaml")
+            battle.explain("no skill can be forged: see `realm skill list`, and curriculum.skills in configs/realm.yaml")
             return False
         record = self._missing(battle) or curriculum.forge_next(battle.realm, battle.manager, entry, battle.hero)
         log.info("forged %s: %d samples", record.name, record.samples)

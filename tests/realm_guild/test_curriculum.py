@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -207,12 +206,11 @@ def test_only_the_skills_that_the_realm_names_are_forged(realm: Realm) -> None:
     assert {file.name.split("_")[1] for file in Board(realm).files("normal")} == {"echo"}
 
 
-def test_without_a_skill_nothing_is_forged_and_that_is_said(realm: Realm, caplog: pytest.LogCaptureFixture) -> None:
+def test_without_a_skill_nothing_is_forged_and_that_is_said(realm: Realm) -> None:
     set_yaml(realm.config_file, "skills: []", "skills: [nobody]")
     battle = FakeBattle(Realm(realm.root))
-    with caplog.at_level(logging.WARNING):
-        assert not battle.callback.on_empty_board(battle)
-    assert "no skill can be forged" in caplog.text
+    assert not battle.callback.on_empty_board(battle)
+    assert "no skill can be forged" in battle.explained
 
 
 # -- stale quests --------------------------------------------------------------------------------------------------
