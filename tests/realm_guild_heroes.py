@@ -18,8 +18,10 @@ from realm_cli.manager import Manager
 from realm_cli.quests import Board
 from realm_cli.realm import Realm
 from realm_cli.records import EvalView
+from realm_cli.skillbook import GuildSkill, open_skill
+from realm_guild import evaluating, requests
 from realm_guild.callback import GuildCallback
-from realm_guild.records import EvalSet
+from realm_guild.records import EvalResult, EvalSet
 
 HERO = "dio-mini"
 Knows = Callable[[str, int, int], bool]
@@ -197,3 +199,24 @@ def story(realm: Realm, skill: str = "bin") -> dict[str, Any]:
         "board": {name: [(board.record(file.id).name, board.record(file.id).source) for file in board.files(name)] for name in ("high", "normal", "low")},
     })  # fmt: skip
     return seen
+
+
+def bin_of(realm: Realm) -> GuildSkill:
+    return open_skill(realm, Manager.of(realm), "bin")
+
+
+def set_file(realm: Realm, level: int) -> Path:
+    return realm.eval_sets / "bin" / f"level_{level:02}.json"
+
+
+def make(realm: Realm, hero: FakeHero, entry: GuildSkill | None = None) -> list[EvalResult]:
+    """Make what is pending for the hero."""
+    manager = Manager.of(realm)
+    return evaluating.make_pending(realm, manager, {"bin": entry or bin_of(realm)}, hero, lambda doing: None)
+
+
+def examined(realm: Realm, step: int, level: int = 1, knows: Knows = everything) -> EvalResult:
+    """One eval, asked for and made."""
+    requests.ask(realm, HERO, step, "bin", level, "request")
+    (result,) = make(realm, FakeHero(realm, step, knows))
+    return result

@@ -13,7 +13,7 @@ from realm_cli.ledger import Ledger
 from realm_cli.manager import Manager
 from realm_cli.realm import Realm
 from realm_cli.skillbook import GuildSkill
-from realm_guild import evaluating, requests, results
+from realm_guild import evalsets, evaluating, requests, results
 from realm_guild.records import EvalRequest, EvalResult
 
 log = logging.getLogger("realm.guild")
@@ -57,7 +57,8 @@ def examine_levels(
     missing = []
     for level in levels:
         stored = results.read(realm, hero, step, entry.config.id, level)
-        if stored is None or not results.stands(stored, weights or stored.weights_sha256):
+        present = evalsets.hash_of(evalsets.ensure(realm, entry, level))
+        if stored is None or not results.stands(stored, weights or stored.weights_sha256, present):
             missing.append(level)
             requests.ask(realm, hero, step, entry.config.id, level, "request")
     if missing:

@@ -11,7 +11,7 @@ from realm_cli.events import emit
 from realm_cli.ledger import Ledger
 from realm_cli.records import EvalView, QuestRecord, SampleView
 from realm_cli.skillbook import GuildSkill, open_skills
-from realm_guild import crown, curriculum, evaluating, lessons, standing
+from realm_guild import crown, curriculum, evaluating, standing
 from realm_guild.records import EvalItem, EvalResult
 
 log = logging.getLogger("realm.guild")
@@ -38,10 +38,11 @@ class GuildCallback:
         """Forge the next quest, unless someone's own quest waits in low."""
         if not curriculum.only_stale_left(battle.realm, battle.hero):
             return False
-        lessons.make_held_out(battle.realm, battle.manager)
         entry = curriculum.next_skill(battle.realm, self._all(battle), battle.hero)
         if entry is None:
-            battle.explain("no skill can be forged: see `realm skill list`, and curriculum.skills in configs/realm.yaml")
+            battle.explain(
+                "no skill can be forged: see `realm skill list`, and curriculum.skills in configs/realm.yaml"
+            )
             return False
         record = self._missing(battle) or curriculum.forge_next(battle.realm, battle.manager, entry, battle.hero)
         log.info("forged %s: %d samples", record.name, record.samples)

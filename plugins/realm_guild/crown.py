@@ -12,7 +12,7 @@ from realm_cli.realm import Realm
 from realm_cli.records import JournalRecord, now
 from realm_cli.skill_records import ChampionRecord
 from realm_cli.skillbook import GuildSkill
-from realm_guild import results
+from realm_guild import evalsets, results
 from realm_guild.telling import tell_once
 
 GUILD = "guild"
@@ -32,7 +32,8 @@ def flaws(realm: Realm, entries: dict[str, GuildSkill], record: LedgerRecord) ->
         for level in state.mastered_levels:
             result = results.read(realm, record.hero, record.step, skill, level)
             threshold = entry.config.eval.threshold
-            if not results.stands(result, record.weights_sha256) or result is None:
+            present = evalsets.hash_of(evalsets.ensure(realm, entry, level))
+            if not results.stands(result, record.weights_sha256, present) or result is None:
                 found.append(f"{skill} level {level} was not examined on it")
             elif result.accuracy < threshold:
                 found.append(f"it lost {skill} level {level}: {result.accuracy:.0%}, mastered from {threshold:.0%}")

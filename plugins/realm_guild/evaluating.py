@@ -63,7 +63,8 @@ def ask_for_mastered(realm: Realm, entry: GuildSkill, record: LedgerRecord) -> N
     state = standing.meet(realm, record.hero, entry.config.id)
     for level in state.mastered_levels:
         found = results.read(realm, record.hero, record.step, entry.config.id, level)
-        if not results.stands(found, record.weights_sha256):
+        present = evalsets.hash_of(evalsets.ensure(realm, entry, level))
+        if not results.stands(found, record.weights_sha256, present):
             requests.ask(realm, record.hero, record.step, entry.config.id, level, "level_up")
 
 
@@ -94,13 +95,13 @@ def evaluate(
     generator: Generator,
     breathe: Callable[[str], None],
 ) -> EvalResult:
-    """One eval, stored; a stored one of the same weights is not made again."""
+    """One eval, stored; a stored one of the same weights and set is not made again."""
     skill, level = entry.config.id, request.level
     stored = results.read(realm, request.hero, request.step, skill, level)
-    if stored is not None and results.stands(stored, generator.weights_sha256):
+    eval_set = evalsets.ensure(realm, entry, level)
+    if stored is not None and results.stands(stored, generator.weights_sha256, evalsets.hash_of(eval_set)):
         results.ensure_line(realm, stored)
         return stored
-    eval_set = evalsets.ensure(realm, entry, level)
     record = _record(realm, request.hero, request.step)
     doing = f"{skill} level {level}: {len(eval_set.problems)} problems"
     result = examine(

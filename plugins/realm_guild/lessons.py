@@ -7,7 +7,7 @@ from pathlib import Path
 from realm_cli import store
 from realm_cli.manager import Manager
 from realm_cli.realm import Realm
-from realm_cli.skillbook import open_skill
+from realm_cli.skillbook import open_skill, skill_ids
 from realm_guild.forge import held_out_rows, to_jsonl
 
 SKILL = "bin"
@@ -17,9 +17,9 @@ HELD_OUT_SEED = 1
 
 
 def make_held_out(realm: Realm, manager: Manager) -> Path | None:
-    """Write the held-out set where there is none yet: problems of the first levels from the eval split."""
+    """Write the held-out set where there is none yet: problems of BIN's first levels from the eval split."""
     path = realm.path(realm.config.training.held_out)
-    if path.exists():
+    if path.exists() or SKILL not in skill_ids(realm):
         return None
     entry = open_skill(realm, manager, SKILL)
     levels = range(1, min(LEVELS, entry.config.max_level) + 1)

@@ -21,9 +21,14 @@ def read(realm: Realm, hero: str, step: int, skill: str, level: int) -> EvalResu
     return store.read_or_set_aside(path_of(realm, hero, step, skill, level), EvalResult)
 
 
-def stands(result: EvalResult | None, weights_sha256: str) -> bool:
-    """Whether a result need not be made again: it is ok, and of these very weights."""
-    return result is not None and result.state == "ok" and result.weights_sha256 == weights_sha256
+def stands(result: EvalResult | None, weights_sha256: str, set_sha256: str | None = None) -> bool:
+    """Whether a result need not be made again: it is ok, of these very weights, and of that eval set where one is named."""
+    return (
+        result is not None
+        and result.state == "ok"
+        and result.weights_sha256 == weights_sha256
+        and set_sha256 in (None, result.set_sha256)
+    )
 
 
 def write(realm: Realm, result: EvalResult) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from realm_arena import metrics
+from realm_arena.trainer import learning_rate
+from realm_cli.config import Recipe
 
 
 def row(step: int, **more: object) -> dict[str, object]:
@@ -42,3 +44,10 @@ def test_thinning_keeps_every_step_in_the_sums(tmp_path: Path, monkeypatch: pyte
     assert rows[-1] == {**row(1000), "loss": pytest.approx(0.001)}
     mean = sum(line["loss"] * line.get("steps", 1) for line in rows) / 1000
     assert mean == pytest.approx(sum(1 / step for step in range(1, 1001)) / 1000)
+
+
+def test_the_learning_rate_warms_up_holds_and_decays_with_the_inverse_square_root() -> None:
+    recipe = Recipe(learning_rate=2e-3, warmup_steps=10, decay_after=100)
+    rates = [learning_rate(step, recipe) for step in (1, 10, 100, 400, 10_000)]
+    assert rates == pytest.approx([2e-4, 2e-3, 2e-3, 1e-3, 2e-4])
+    assert learning_rate(10_000, Recipe(learning_rate=2e-3, warmup_steps=10)) == 2e-3

@@ -63,7 +63,7 @@ def test_null_takes_a_key_out(realm: Realm, realm_file: Path) -> None:
 
 
 def test_every_line_of_the_shipped_heroes_survives_an_edit(realm: Realm) -> None:
-    for hero, key, text in [("dio-mini", "learning_rate", "2e-3"), ("dio", "precision", "fp32")]:
+    for hero, key, text in [("dio-mini", "learning_rate", "3e-3"), ("dio", "precision", "fp32")]:
         path = realm.hero_file(hero)
         before = path.read_text().splitlines()
         configedit.set_value(realm, f"heroes.{hero}.recipe.{key}", text)
@@ -171,13 +171,13 @@ def test_changes_by_several_processes_at_once_all_stay(realm: Realm) -> None:
     assert len(list(realm.backups.iterdir())) == 4
 
 
-@pytest.mark.parametrize(("key", "text"), [("max_length", "256"), ("model_name", "x"), ("embedded.layers", "3")])
+@pytest.mark.parametrize(("key", "text"), [("max_length", "256"), ("model_name", "x"), ("embedded.layers", "4")])
 def test_a_locked_key_needs_approval_once_there_are_checkpoints(key: str, text: str, realm: Realm) -> None:
     key = f"heroes.dio-mini.{key}"
     configedit.set_value(realm, key, text)
     with_checkpoint(realm)
     assert configedit.set_value(realm, key, text).backup is None
-    other = {"256": "128", "x": "y", "3": "4"}[text]
+    other = {"256": "128", "x": "y", "4": "5"}[text]
     with pytest.raises(RefusedError, match=f"{key} is locked: 'dio-mini' has checkpoints"):
         configedit.set_value(realm, key, other)
     assert str(configedit.get(realm, key)) == text

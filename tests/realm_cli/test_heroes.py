@@ -53,7 +53,7 @@ def hub_snapshot(cache: Path, hub_id: str) -> Path:
 def test_the_embedded_hero_is_made_on_demand_and_again_when_it_is_gone(realm: Realm) -> None:
     folder = heroes.base_path(realm, "dio-mini")
     assert folder == realm.models / "base" / "dio-mini"
-    assert modelfolder.open_folder(folder).parameters == 434_944
+    assert modelfolder.open_folder(folder).parameters == 631_872
     shutil.rmtree(folder)
     assert embedded.made_from(heroes.base_path(realm, "dio-mini")) == realm.hero("dio-mini").embedded
 
@@ -162,11 +162,11 @@ def test_show_tells_all_of_one_hero(realm: Realm, llama_folder: Path) -> None:
 
 def test_the_commands_list_and_show_heroes(run: Run) -> None:
     shown = run("hero", "show", "--json")
-    assert (shown.code, json.loads(shown.out)["parameters"]) == (0, 434_944)
+    assert (shown.code, json.loads(shown.out)["parameters"]) == (0, 631_872)
     listed = run("hero", "list")
     assert listed.code == 0
     assert "*   dio-mini" in listed.out
-    assert "0.43 M" in listed.out
+    assert "0.63 M" in listed.out
     assert json.loads(run("hero", "list", "--json").out)[1]["id"] == "dio-mini"
     missing = run("hero", "show", "dio-mimi")
     assert (missing.code, "did you mean 'dio-mini'?" in missing.err) == (4, True)

@@ -1,13 +1,8 @@
-"""Eval sets, requests, results and the canary: every eval is made once, on the right set, and counts only when sound."""
+"""Eval sets and results: every eval is made on the right set, and counts only when it is sound."""
 
 from __future__ import annotations
 
-import json
 import random
-import signal
-import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,57 +10,28 @@ from typing import Any
 import msgspec
 import pytest
 
-from helpers import PATIENCE, Run, environment
+from helpers import Run
 from realm_cli import skillstate, store
-from realm_cli.checkpoint_records import QuestShare
-from realm_cli.config import Depth
 from realm_cli.errors import FormatError, RealmError, UsageError
-from realm_cli.intake import add_files
-from realm_cli.ledger import Ledger
-from realm_cli.manager import Manager
 from realm_cli.realm import Realm
-from realm_cli.skillbook import GuildSkill, open_skill
 from realm_cli.skills import Problem, Verdict, is_closed, split_of
-from realm_guild import asking, evalsets, evaluating, requests, results
-from realm_guild.forge import to_jsonl
-from realm_guild.records import EvalRequest, EvalResult, EvalSet
+from realm_guild import asking, evalsets, requests, results
+from realm_guild.records import EvalSet
 from realm_guild_heroes import (
     HERO,
     FakeHero,
-    Knows,
+    bin_of,
     checkpoint,
     events,
-    everything,
+    examined,
     first,
+    make,
     nothing,
+    set_file,
     set_yaml,
     tune,
     weights_of,
 )
-
-
-def bin_of(realm: Realm) -> GuildSkill:
-    return open_skill(realm, Manager.of(realm), "bin")
-
-
-def set_file(realm: Realm, level: int) -> Path:
-    return realm.eval_sets / "bin" / f"level_{level:02}.json"
-
-
-def make(realm: Realm, hero: FakeHero, entry: GuildSkill | None = None) -> list[EvalResult]:
-    """Make what is pending for the hero."""
-    manager = Manager.of(realm)
-    return evaluating.make_pending(realm, manager, {"bin": entry or bin_of(realm)}, hero, lambda doing: None)
-
-
-def examined(realm: Realm, step: int, level: int = 1, knows: Knows = everything) -> EvalResult:
-    """One eval, asked for and made."""
-    requests.ask(realm, HERO, step, "bin", level, "request")
-    (result,) = make(realm, FakeHero(realm, step, knows))
-    return result
-
-
-# -- sets ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("level", [1, 4, 5, 8, 30])
@@ -202,167 +168,6 @@ def test_what_is_not_there_to_be_examined_is_said(run: Run) -> None:
     assert "no eval waits" in nothing_waits.err
     assert run("skill", "history", "bin").code == 4
     assert run("skill", "history", "bin", "--json").json == []
-
-
-# -- requests ------------------------------------------------------------------------------------------------------
-
-
-def test_asked_twice_is_asked_once(realm: Realm) -> None:
-    path = requests.ask(realm, HERO, 5, "bin", 1, "training")
-    before = path.read_bytes()
-    assert requests.ask(realm, HERO, 5, "bin", 1, "level_up") == path
-    assert path.read_bytes() == before
-    ((found, request),) = requests.pending(realm)
-    assert (found, request.why) == (path, "training")
-
-
-def test_the_oldest_checkpoint_waits_first(realm: Realm) -> None:
-    for step, level in ((100, 2), (20, 1), (3, 9), (100, 1)):
-        requests.ask(realm, HERO, step, "bin", level, "training")
-    assert [(request.step, request.level) for _, request in requests.pending(realm)] == [
-        (3, 9), (20, 1), (100, 1), (100, 2)
-    ]  # fmt: skip
-
-
-def test_of_two_claims_one_is_granted(realm: Realm) -> None:
-    path = requests.ask(realm, HERO, 5, "bin", 1, "training")
-    with requests.claimed(realm, path) as mine:
-        assert mine
-        assert requests.pending(realm) == []
-        with requests.claimed(realm, path) as also:
-            assert not also
-    assert requests.pending(realm) == []
-    assert [path for path in realm.pending_evals.rglob("*") if path.is_file()] == []
-
-
-@pytest.mark.parametrize("leaving", [RealmError("gone"), RuntimeError("bug"), KeyboardInterrupt(), SystemExit(1)])
-def test_a_request_that_is_left_by_an_exception_waits_again_as_it_was(realm: Realm, leaving: BaseException) -> None:
-    path = requests.ask(realm, HERO, 5, "bin", 1, "training")
-    before = path.read_bytes()
-    with pytest.raises(type(leaving)), requests.claimed(realm, path):
-        raise leaving
-    assert [found for found, _ in requests.pending(realm)] == [path]
-    assert path.read_bytes() == before
-
-
-def test_a_damaged_request_is_set_aside_and_holds_nobody_up(realm: Realm) -> None:
-    damaged = requests.ask(realm, HERO, 4, "bin", 1, "training")
-    damaged.write_bytes(b"\0\0")
-    good = requests.ask(realm, HERO, 5, "bin", 1, "training")
-    assert [path for path, _ in requests.pending(realm)] == [good]
-    assert len(list(realm.pending_evals.glob(f"{damaged.name}.corrupt-*"))) == 1
-
-
-CLAIMANT = """
-import sys, time
-from pathlib import Path
-from realm_cli.realm import Realm
-from realm_guild import requests
-realm = Realm(sys.argv[1])
-(path,) = [path for path, _ in requests.pending(realm)]
-with requests.claimed(realm, path) as mine:
-    print(mine, flush=True)
-    time.sleep(600)
-"""
-
-
-def test_the_request_of_a_killed_claimant_waits_again(realm: Realm) -> None:
-    path = requests.ask(realm, HERO, 5, "bin", 1, "training")
-    before = path.read_bytes()
-    with subprocess.Popen(
-        [sys.executable, "-c", CLAIMANT, str(realm.root)], stdout=subprocess.PIPE, text=True, env=environment()
-    ) as claimant:
-        assert claimant.stdout is not None
-        assert claimant.stdout.readline() == "True\n"
-        assert requests.pending(realm) == []  # it lives, so it is left alone
-        claimant.send_signal(signal.SIGKILL)
-        claimant.wait()
-    assert [found for found, _ in requests.pending(realm)] == [path]
-    assert path.read_bytes() == before
-
-
-RACER = """
-import json, sys
-from realm_cli.manager import Manager
-from realm_cli.realm import Realm
-from realm_cli.skillbook import open_skill
-from realm_guild import evaluating
-from realm_guild_heroes import FakeHero
-realm = Realm(sys.argv[1])
-manager = Manager.of(realm)
-entries = {"bin": open_skill(realm, manager, "bin")}
-print("ready", flush=True)
-sys.stdin.readline()
-hero = FakeHero(realm, 7)
-evaluating.make_pending(realm, manager, entries, hero, lambda doing: None)
-print(json.dumps([level for _, level in hero.asked]))
-"""
-
-
-def test_three_processes_never_make_the_same_eval_twice(realm: Realm) -> None:
-    levels = list(range(1, 31))
-    for level in levels:
-        evalsets.ensure(realm, bin_of(realm), level)
-        requests.ask(realm, HERO, 7, "bin", level, "request")
-    tests = str(Path(__file__).parents[1])
-    racers = [
-        subprocess.Popen(
-            [sys.executable, "-c", RACER, str(realm.root)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env={**environment(), "PYTHONPATH": tests},
-        )
-        for _ in range(3)
-    ]  # fmt: skip
-    for racer in racers:
-        assert racer.stdout is not None
-        assert racer.stdout.readline() == "ready\n"
-    with ThreadPoolExecutor(3) as pool:
-        outputs = list(pool.map(lambda racer: racer.communicate("go\n", timeout=PATIENCE)[0], racers))
-    assert [racer.returncode for racer in racers] == [0, 0, 0]
-    made = [level for output in outputs for level in json.loads(output)]
-    assert sorted(made) == levels
-    assert len(skillstate.lines(realm, HERO, "bin")) == len(events(realm, "eval_done")) == 30
-    assert requests.pending(realm) == []
-
-
-# -- outages -------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("fault", [RuntimeError("the device is gone"), KeyboardInterrupt(), OSError("no bus")])
-def test_an_outage_leaves_the_eval_pending(realm: Realm, fault: BaseException) -> None:
-    path = requests.ask(realm, HERO, 5, "bin", 1, "training")
-    hero = FakeHero(realm, 5)
-    hero.fault = fault
-    with pytest.raises(type(fault)):
-        make(realm, hero)
-    assert [found for found, _ in requests.pending(realm)] == [path]
-    assert results.read(realm, HERO, 5, "bin", 1) is None
-    assert skillstate.lines(realm, HERO, "bin") == []
-    hero.fault = None
-    assert [result.state for result in make(realm, hero)] == ["ok"]
-
-
-def test_a_checkpoint_that_is_not_here_leaves_its_evals_pending(realm: Realm, run: Run) -> None:
-    record = checkpoint(realm, 5)
-    (realm.hero_folder(HERO) / record.canonical_name).rmdir()
-    requests.ask(realm, HERO, 5, "bin", 1, "training")
-    ran = run("skill", "eval", "bin", "--pending")
-    assert ran.code == 0
-    assert "stay pending" in ran.err
-    assert "is not on this machine" in ran.err
-    direct = run("skill", "eval", "bin", "--level", "1")
-    assert direct.code == 4
-    assert "is not on this machine" in direct.err
-    assert [request.step for _, request in requests.pending(realm)] == [5]
-
-
-def test_evals_of_other_checkpoints_and_unknown_skills_are_left_alone(realm: Realm) -> None:
-    for hero, step, skill in ((HERO, 4, "bin"), ("other", 5, "bin"), (HERO, 5, "sy"), (HERO, 5, "bin")):
-        requests.ask(realm, hero, step, skill, 1, "training")
-    assert [(result.hero, result.step) for result in make(realm, FakeHero(realm, 5))] == [(HERO, 5)]
-    assert len(requests.pending(realm)) == 3
-
-
-# -- results -------------------------------------------------------------------------------------------------------
 
 
 def test_every_item_is_kept(realm: Realm) -> None:
@@ -511,77 +316,3 @@ def test_the_newest_checkpoint_is_meant_and_names_are_exact(realm: Realm) -> Non
     for wrong in ("checkpoint-5-20250101-0000", "checkpoint-5", "6"):
         with pytest.raises(RealmError):
             asking.step_of(realm, wrong)
-
-
-# -- the canary ----------------------------------------------------------------------------------------------------
-
-
-def trained_on(realm: Realm, tmp_path: Path, levels: list[int], loss: float, depth: Depth = "standard") -> None:
-    """A checkpoint whose ledger says that a forged quest of these levels was trained to that loss."""
-    rows = [
-        {
-            "messages": [{"role": "user", "content": f"Compute: {n}"}, {"role": "assistant", "content": f"{n} = {n}"}],
-            "skill": "bin", "level": level, "problem_key": str(n),
-        }
-        for n, level in enumerate(levels)
-    ]  # fmt: skip
-    path = tmp_path / "train.jsonl"
-    path.write_bytes(to_jsonl(rows))
-    source = f"forge hero {HERO} bin level {max(levels)} counter 1"
-    (quest,) = add_files(realm, Manager.of(realm), [path], source=source, depth=depth)
-    share = QuestShare(quest.id, quest.name, quest.sha256, len(levels), True)
-    checkpoint(realm, 5, train_loss=loss, skill_level=quest.level, quests=[share])
-
-
-@pytest.mark.parametrize("levels", [[1] * 20, [1] * 6 + [2] * 14], ids=["one level", "with replay"])
-@pytest.mark.parametrize(
-    ("loss", "right", "word"),
-    [(0.001, 10, "template and judge"), (3.0, 45, "hold the answer")],
-    ids=["knows but fails", "knows nothing but succeeds"],
-)
-def test_an_accuracy_against_the_loss_is_flagged_with_three_samples(
-    realm: Realm, tmp_path: Path, levels: list[int], loss: float, right: int, word: str
-) -> None:
-    trained_on(realm, tmp_path, levels, loss)
-    result = examined(realm, 5, level=max(levels), knows=first(right))
-    assert word in result.flagged
-    (event,) = events(realm, "eval_suspicious")
-    assert event["reason"] == result.flagged
-    assert len(event["samples"]) == 3
-    assert all(set(sample) == {"prompt", "expected", "reply"} for sample in event["samples"])
-    assert [line.flagged for line in skillstate.lines(realm, HERO, "bin")] == [result.flagged]
-
-
-@pytest.mark.parametrize(
-    ("loss", "right"), [(0.001, 45), (0.001, 15), (3.0, 5), (3.0, 39), (0.1, 0), (0.1, 50)]
-)  # fmt: skip
-def test_an_accuracy_that_the_loss_allows_is_not_flagged(realm: Realm, tmp_path: Path, loss: float, right: int) -> None:
-    trained_on(realm, tmp_path, [1] * 20, loss)
-    assert examined(realm, 5, knows=first(right)).flagged == ""
-    assert events(realm, "eval_suspicious") == []
-
-
-def test_a_level_that_was_not_trained_is_not_flagged(realm: Realm, tmp_path: Path) -> None:
-    trained_on(realm, tmp_path, [1] * 20, 0.001)
-    assert examined(realm, 5, level=2, knows=nothing).flagged == ""
-    checkpoint(realm, 6, train_loss=None)
-    assert examined(realm, 6, knows=nothing).flagged == ""
-
-
-def test_a_quest_whose_tokens_nobody_counted_is_not_flagged(realm: Realm, tmp_path: Path) -> None:
-    trained_on(realm, tmp_path, [1] * 20, 0.001, depth="quick")
-    assert examined(realm, 5, knows=nothing).flagged == ""
-
-
-def test_an_eval_goes_on_without_the_record_of_a_trained_quest(realm: Realm, tmp_path: Path) -> None:
-    trained_on(realm, tmp_path, [1] * 20, 0.001)
-    for path in [*realm.quest_records.iterdir(), *(realm.queue / "normal").iterdir()]:
-        path.unlink()
-    result = examined(realm, 5, knows=nothing)
-    assert (result.state, result.flagged) == ("ok", "")
-
-
-def test_requests_say_what_they_are_for(realm: Realm) -> None:
-    path = requests.ask(realm, HERO, 5, "bin", 1, "training")
-    assert store.read_record(path, EvalRequest).why == "training"
-    assert Ledger(realm).steps() == []
