@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +38,16 @@ def read(realm: Realm, hero: str, skill: str) -> SkillState | None:
 def met(realm: Realm, hero: str) -> list[str]:
     """The skills that a hero has met, sorted."""
     return sorted(path.stem for path in (realm.skill_states / hero).glob("*.json") if not path.name.startswith("."))
+
+
+def locked_by(realm: Realm, hero: str, unlock: Mapping[str, int]) -> dict[str, int]:
+    """Of the skills and levels that `unlock` names, those that the hero has not mastered yet."""
+    missing = {}
+    for skill, level in unlock.items():
+        state = read(realm, hero, skill)
+        if state is None or max(state.mastered_levels, default=0) < level:
+            missing[skill] = level
+    return missing
 
 
 def lines(realm: Realm, hero: str, skill: str, *, recent: bool = False) -> list[EvalLine]:

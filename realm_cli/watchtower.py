@@ -166,7 +166,7 @@ def _skill(realm: Realm, entry: GuildSkill) -> dict[str, Any]:
         "mastered": [_mastery(entry, mastery, lines) for mastery in state.mastered],
         "recent": [round(line.accuracy, 4) for line in lines if line.level == state.level and line.state == "ok"][-12:],
         "flagged": lines[-1].flagged if lines else "",
-        "unlock": _locked_by(realm, entry),
+        "unlock": skillstate.locked_by(realm, hero, entry.config.unlock),
     }
 
 
@@ -181,16 +181,6 @@ def _mastery(entry: GuildSkill, mastery: Mastery, lines: list[EvalLine]) -> dict
         "closed": is_closed(entry.skill, mastery.level),
         "now": last.accuracy if last else None,
     }
-
-
-def _locked_by(realm: Realm, entry: GuildSkill) -> dict[str, int]:
-    """The skills and levels that still have to be mastered before this one is trained."""
-    missing = {}
-    for skill, level in entry.config.unlock.items():
-        state = skillstate.read(realm, realm.config.hero, skill)
-        if state is None or max(state.mastered_levels, default=0) < level:
-            missing[skill] = level
-    return missing
 
 
 def _champion(realm: Realm) -> dict[str, Any] | None:

@@ -31,6 +31,11 @@ class Site:
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.2\n")
         (info / "entry_points.txt").write_text(f"[realm]\n{name} = {module}\n")
 
+    def configure_skill(self, name: str, max_level: int) -> None:
+        """The YAML that brings a plugin's skill into the realm."""
+        text = f"id: {name}\nname: {name.title()}\nmax_level: {max_level}\nplugin: {name}\n"
+        (self.realm.skills / f"{name}.yaml").write_text(text)
+
     def write(self, module: str, text: str) -> None:
         """A module."""
         self.folder.mkdir(exist_ok=True)

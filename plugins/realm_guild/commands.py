@@ -33,12 +33,16 @@ def list_command(ctx: Context, as_json: bool) -> None:
                 "closed": views.ranges(row["closed_levels"]), "category": row["category"], "icon": row["icon"],
             }
             for row in usable
+            if not row["locked_by"]
         ]  # fmt: skip
         click.echo(table(shown, ["id", "name", "levels", "closed", "category", "icon"]))
         click.echo(views.CLOSED_NOTE)
 
     emit(rows, as_json, render)
     for row in rows:
+        if row.get("locked_by"):
+            wanted = " and ".join(f"{skill} level {level}" for skill, level in row["locked_by"].items())
+            note(f"skill '{row['id']}' shows once {wanted} is mastered")
         if row["error"]:
             note(f"skill '{row['id']}' cannot be used: {row['error']}")
 

@@ -34,7 +34,7 @@ def next_skill(realm: Realm, entries: dict[str, GuildSkill], hero: str) -> Guild
     open_ones = [
         entry
         for name, entry in sorted(entries.items())
-        if (not wanted or name in wanted) and standing.is_unlocked(realm, entry, hero)
+        if (not wanted or name in wanted) and not skillstate.locked_by(realm, hero, entry.config.unlock)
     ]
     return min(open_ones, key=lambda entry: standing.meet(realm, hero, entry.config.id).forged, default=None)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -122,14 +121,3 @@ def relearn(realm: Realm, manager: Manager, entry: GuildSkill, hero: str, level:
     told = JournalRecord(entry="relearn", time=now(), hero=hero, step=step, facts=facts)
     tell_once(realm, manager, told, "skill_relearned")
     return changed
-
-
-def is_unlocked(realm: Realm, entry: GuildSkill, hero: str) -> bool:
-    """Whether the levels of other skills that `unlock` names are all mastered."""
-    mastered = functools.partial(_mastered, realm, hero)
-    return all(mastered(skill) >= level for skill, level in entry.config.unlock.items())
-
-
-def _mastered(realm: Realm, hero: str, skill: str) -> int:
-    state = skillstate.read(realm, hero, skill)
-    return max(state.mastered_levels, default=0) if state else 0

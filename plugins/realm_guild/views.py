@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from realm_cli import skillstate
 from realm_cli.errors import RealmError
 from realm_cli.manager import Manager
 from realm_cli.realm import Realm
@@ -22,7 +23,9 @@ def skill_rows(realm: Realm, manager: Manager) -> list[dict[str, Any]]:
     rows = []
     for skill_id in skill_ids(realm):
         try:
-            rows.append(skill_row(open_skill(realm, manager, skill_id)))
+            entry = open_skill(realm, manager, skill_id)
+            locked = skillstate.locked_by(realm, realm.config.hero, entry.config.unlock)
+            rows.append({**skill_row(entry), "locked_by": locked})
         except RealmError as error:
             rows.append({"id": skill_id, "error": error.message})
     return rows

@@ -38,11 +38,12 @@ def test_a_third_party_s_plugin_is_an_equal(site: Site) -> None:
             def space(self, level): return None
     """
     site.install("third", hooks, third=VERB, third_skill=skill)
+    site.configure_skill("song", 3)
     assert site.run("quest", "sing").out == "third party speaking\n"
     assert "A verb of a third party." in site.run("quest", "--help").out
     status = site.run("status", "--json")
     assert status.json["skills"]["song"]["closed"] is False
-    assert "skill    song, level 1" in site.run("status").out
+    assert "song, level 1 of 3 in training" in site.run("status").out
     (row,) = [row for row in site.run("plugins", "list", "--json").json if row["name"] == "third"]
     assert {key: row[key] for key in ("name", "version", "enabled", "error")} == {
         "name": "third", "version": "1.2", "enabled": True, "error": None,
@@ -113,6 +114,7 @@ def test_a_command_that_cannot_be_loaded_fails_alone(site: Site, target: str) ->
 
 def test_a_broken_skill_does_not_hide_the_status(site: Site) -> None:
     site.install("sad", '@hookimpl\ndef realm_skills(): return [Part("sad", "nowhere:Sad")]')
+    site.configure_skill("sad", 3)
     ran = site.run("status", "--json")
     assert (ran.code, list(ran.json["skills"])) == (0, ["bin"])
     assert "skill 'sad'" in ran.err

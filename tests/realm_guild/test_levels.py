@@ -248,18 +248,26 @@ def test_levels_belong_to_the_hero(realm: Realm, battle: FakeBattle) -> None:
 
 
 def test_a_skill_is_locked_until_the_other_is_mastered(realm: Realm, battle: FakeBattle) -> None:
-    entry = open_skill(realm, battle.manager, "bin")
-    config = msgspec.structs.replace(entry.config, id="late", unlock={"bin": 2})
-    late = type(entry)(config, entry.skill)
-    assert standing.is_unlocked(realm, entry, HERO)
-    assert not standing.is_unlocked(realm, late, HERO)
+    unlock = {"bin": 2, "sy": 1}
+    assert skillstate.locked_by(realm, HERO, {}) == {}
+    assert skillstate.locked_by(realm, HERO, unlock) == unlock
     climb(battle, range(1, 4))
     assert state_of(realm).mastered_levels == [1]
-    assert not standing.is_unlocked(realm, late, HERO)
+    assert skillstate.locked_by(realm, HERO, {"bin": 2}) == {"bin": 2}
     climb(battle, range(4, 6))
     assert state_of(realm).mastered_levels[:2] == [1, 2]
-    assert standing.is_unlocked(realm, late, HERO)
-    assert not standing.is_unlocked(realm, late, "other")
+    assert skillstate.locked_by(realm, HERO, unlock) == {"sy": 1}
+    assert skillstate.locked_by(realm, "other", {"bin": 1}) == {"bin": 1}
+
+
+def test_a_locked_skill_is_not_listed_and_not_forged(realm: Realm, battle: FakeBattle, run: Run) -> None:
+    set_yaml(realm.skills / "bin.yaml", "plugin: bin", "plugin: bin\nunlock: {sy: 1}")
+    listed = run("skill", "list")
+    assert "Binary Alchemy" not in listed.out
+    assert "skill 'bin' shows once sy level 1 is mastered" in listed.err
+    assert run("skill", "list", "--json").json[0]["locked_by"] == {"sy": 1}
+    assert not battle.callback.on_empty_board(battle)
+    assert "no skill can be forged" in battle.explained
 
 
 def test_the_goal_ends_the_battle_when_all_of_it_is_reached(realm: Realm) -> None:
