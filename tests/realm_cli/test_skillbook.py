@@ -21,6 +21,7 @@ def bare(tmp_path: Path) -> Realm:
     """A realm with no more than the skill `bin`."""
     realm = Realm(tmp_path)
     realm.skills.mkdir(parents=True)
+    realm.config_file.write_text("hero: dio-mini\n")
     (realm.skills / "bin.yaml").write_text(BIN_YAML, "utf-8")
     return realm
 
