@@ -99,7 +99,8 @@ class Campaign:
         self.reporter.pause_clock()
         self.reporter.count_saving(time.monotonic() - begun)
         self.reporter.change(state=before, val_loss=val_loss, last_checkpoint=self.checkpoint.name)
-        emit(self.realm, self.manager, "checkpoint_saved", name=self.checkpoint.name, step=self.progress.step, why=why)
+        facts = {"name": self.checkpoint.name, "step": self.progress.step, "why": why}
+        self.patience.persist(lambda: emit(self.realm, self.manager, "checkpoint_saved", **facts))
         self.patience.persist(lambda: self.rank.saved(self.progress.step))
 
     def _write(self, facts: saving.Facts) -> Checkpoint:

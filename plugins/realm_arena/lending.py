@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -47,6 +48,7 @@ class Lender:
         self.orders = orders
         self.hero = campaign.hero.id
         self._campaign = campaign
+        self._patience = campaign.patience
         self._obedience = obedience
         self._reporter = reporter
         self._quest: QuestRecord | None = None
@@ -127,7 +129,8 @@ class Lender:
         before, begun = (self._reporter.status.state, self._reporter.status.reason), time.monotonic()
         self._quest = quest
         for callback in self._callbacks:
-            call(callback)
+            # What a callback did is on disk, so that one which the disk refused can be called again.
+            self._patience.persist(functools.partial(call, callback))
         self._reporter.pause_clock()
         self._reporter.count_callbacks(time.monotonic() - begun)
         if (self._reporter.status.state, self._reporter.status.reason) != before:

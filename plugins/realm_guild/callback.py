@@ -23,7 +23,7 @@ class GuildCallback:
     def __init__(self) -> None:
         self._entries: dict[str, GuildSkill] | None = None
         self._made_up_for: set[str] = set()
-        """Skills for which a forge that an earlier battle left half done was looked for."""
+        """Skills of which no forge was left half done."""
 
     def at_checkpoint(self, battle: BattleFace) -> None:
         """Evals of the skills that the hero has met, then levels, then the crown."""
@@ -44,18 +44,26 @@ class GuildCallback:
                 "no skill can be forged: see `realm skill list`, and curriculum.skills in configs/realm.yaml"
             )
             return False
-        record = self._missing(battle) or curriculum.forge_next(battle.realm, battle.manager, entry, battle.hero)
+        record = self._missing(battle) or self._next(battle, entry)
         log.info("forged %s: %d samples", record.name, record.samples)
         return True
 
+    def _next(self, battle: BattleFace, entry: GuildSkill) -> QuestRecord:
+        """The next quest. Where the disk refuses it half-way, the next call looks for it."""
+        name = entry.config.id
+        self._made_up_for.discard(name)
+        record = curriculum.forge_next(battle.realm, battle.manager, entry, battle.hero)
+        self._made_up_for.add(name)
+        return record
+
     def _missing(self, battle: BattleFace) -> QuestRecord | None:
-        """A quest that an earlier battle counted but was killed before queueing."""
+        """A quest that was counted, but that a kill or a full disk kept from the board."""
         for name in skillstate.met(battle.realm, battle.hero):
             entry = self._all(battle).get(name)
             if entry is None or name in self._made_up_for:
                 continue
-            self._made_up_for.add(name)
             record = curriculum.forge_missing(battle.realm, battle.manager, entry, battle.hero)
+            self._made_up_for.add(name)
             if record is not None:
                 return record
         return None
