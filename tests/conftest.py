@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from helpers import PATIENCE, BattleProcess, Ran, Run, environment, realm_line
+from helpers import PATIENCE, BattleProcess, Ran, Run, SmallDisk, environment, realm_line
 from realm_cli.founding import found
 from realm_cli.realm import Realm
 
@@ -56,6 +57,17 @@ def battle(realm: Realm) -> Iterator[Callable[..., BattleProcess]]:
     for process in started:
         if process.process.poll() is None:
             process.kill()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    """A disk that is soon full."""
+    disk = SmallDisk(tmp_path)
+    if not disk.is_there:
+        assert os.environ.get("CI") != "true", "this machine cannot make a mount namespace, which the test needs"
+        pytest.skip("no mount namespaces here (not root?)")
+    yield disk
+    disk.close()
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,62 @@ class BattleProcess:
         """Send a signal and wait for the end."""
         self.process.send_signal(number)
         return self.wait()
+
+
+class SmallDisk:
+    """A tmpfs of 40 MB in a mount namespace of its own, with a realm and a battle on it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._inside = folder / "disk"
+        self._inside.mkdir()
+        self._log = folder / "small-disk.txt"
+        line = f"mount -t tmpfs -o size=40m none {self._inside} && echo mounted && exec sleep 600"
+        self._keeper = subprocess.Popen(["unshare", "-m", "sh", "-c", line], stdout=subprocess.PIPE, text=True)
+        assert self._keeper.stdout is not None
+        self.is_there = self._keeper.stdout.readline() == "mounted\n"
+        self._enter = ["nsenter", "-m", "-t", str(self._keeper.pid)]
+        self._outside = Path(f"/proc/{self._keeper.pid}/root") / self._inside.relative_to("/")
+
+    def holding(self, realm: Realm) -> Realm:
+        """A copy of a realm on the disk, as it is seen from outside."""
+        subprocess.run([*self._enter, "cp", "-a", str(realm.root), str(self._inside / "realm")], check=True)
+        return Realm(self._outside / "realm")
+
+    @contextlib.contextmanager
+    def battle(self, *args: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A battle in that realm; killed at the end."""
+        with open(self._log, "wb") as output:
+            line = [*self._enter, *realm_line("battle", "start", *args, realm=self._inside / "realm")]
+            battle = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment())
+        try:
+            yield battle
+        finally:
+            battle.kill()
+            battle.wait()
+
+    def output(self) -> str:
+        """What the battle said so far."""
+        return self._log.read_text(errors="replace")
+
+    def has_waited(self, times: int = 1) -> bool:
+        """Whether the battle told so often that it waits for room."""
+        return self.output().count("the battle waits") >= times
+
+    def fill(self) -> None:
+        """Leave no byte free."""
+        with open(self._outside / "filler", "wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(b"x" * 65536)
+
+    def free(self) -> None:
+        """Give back what `fill` took."""
+        (self._outside / "filler").unlink()
+
+    def close(self) -> None:
+        self._keeper.kill()
+        self._keeper.wait()
+        assert self._keeper.stdout is not None
+        self._keeper.stdout.close()
 
 
 def rows(count: int, start: int = 0) -> list[dict[str, Any]]:

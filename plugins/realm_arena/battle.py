@@ -7,7 +7,6 @@ import logging
 import math
 import time
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 
@@ -25,7 +24,6 @@ from realm_cli import inbox, intake, store
 from realm_cli.callbacks import Orders
 from realm_cli.checkpoint_records import Cursor
 from realm_cli.errors import RealmError, StorageError
-from realm_cli.events import emit
 from realm_cli.manager import Manager
 from realm_cli.questfiles import QuestFile
 from realm_cli.quests import Board
@@ -96,7 +94,7 @@ class Battle:
         self._queue_lost()
         self._count_crash(died_at)
         trainer, step = self.campaign.trainer, self.campaign.progress.step
-        emit(self.realm, self.manager, "battle_resumed" if step else "battle_started", hero=hero.id, step=step)
+        self.campaign.tell("battle_resumed" if step else "battle_started", hero=hero.id)
         packing = "on" if trainer.packed else "off (this architecture does not keep packed samples apart)"
         log.info("%s at step %d on %s, %d threads, packing %s", hero.id, step, device, torch.get_num_threads(), packing)
 
@@ -114,7 +112,7 @@ class Battle:
             if file is not None and file.state == "recently_completed":
                 self.board.retry(quest)
                 log.warning("quest %s is queued again: its training was in a damaged checkpoint", quest)
-                self._emit("quest_queued_again", quest=quest)
+                self.campaign.tell("quest_queued_again", quest=quest)
             elif file is None:
                 log.warning("quest %s was trained in a damaged checkpoint, and its file is gone: add it again", quest)
 
@@ -142,12 +140,7 @@ class Battle:
         self.reporter.acknowledge(
             "stop", stop.flag, note=unsaved, state="stopped", reason=reason, quest="", quest_name=""
         )
-        self._emit("battle_stopped", reason=reason)
-
-    def _emit(self, name: str, **facts: Any) -> None:
-        self.patience.persist(
-            functools.partial(emit, self.realm, self.manager, name, step=self.campaign.progress.step, **facts)
-        )
+        self.campaign.tell("battle_stopped", reason=reason)
 
     # -- the board -------------------------------------------------------------------------------------------
 
@@ -163,7 +156,7 @@ class Battle:
                 self.lender.at_checkpoint(None)
             elif self.until_empty and not inbox.waiting(self.realm):
                 self.campaign.save("stop")
-                self._emit("board_empty")
+                self.campaign.tell("board_empty")
                 self.reporter.change(state="stopped", reason="the board is empty", quest="", quest_name="", eta_s=None)
                 return
             else:
@@ -186,7 +179,7 @@ class Battle:
     def _wait_for_quests(self) -> None:
         if self.reporter.status.state != "idle":
             self.campaign.save("idle")
-            self._emit("board_empty")
+            self.campaign.tell("board_empty")
             reason = self.lender.idle_reason
             self.reporter.change(state="idle", reason=reason, quest="", quest_name="", eta_s=None)
         until = time.monotonic() + INTAKE_SECONDS
@@ -285,7 +278,7 @@ class Battle:
         lines = sorted(view.line(int(index)) for index in step.samples)
         shown = ", ".join(map(str, lines[:50])) + ("…" if len(lines) > 50 else "")
         self.campaign.roll_back()
-        self._emit("loss_not_finite", at_step=at_step, lines=lines[:50])
+        self.campaign.tell("loss_not_finite", at_step=at_step, lines=lines[:50])
         kind = "NaN" if math.isnan(loss) else f"{loss:g}"
         return QuestOver("failed", f"loss or gradient is not finite (loss {kind}) at step {at_step}; lines {shown}")
 
@@ -300,7 +293,7 @@ class Battle:
         record = self._file_end(file, "completed", "")
         keep = self.realm.config.board.keep_completed
         self.patience.persist(lambda: self.board.trim_completed(keep))
-        self._emit("quest_done", quest=record.id, file=record.name)
+        self.campaign.tell("quest_done", quest=record.id, file=record.name)
         log.info("quest %s completed at step %d", record.id, self.campaign.progress.step)
 
     def _file_end(self, file: QuestFile, outcome: str, reason: str) -> QuestRecord:
@@ -317,7 +310,7 @@ class Battle:
         self.campaign.progress.drop(file.id)
         record = self._file_end(file, over.outcome, over.reason)
         log.warning("quest %s (%s) %s: %s", record.id, record.name, over.outcome, over.reason)
-        self._emit(f"quest_{over.outcome}", quest=record.id, file=record.name, reason=over.reason)
+        self.campaign.tell(f"quest_{over.outcome}", quest=record.id, file=record.name, reason=over.reason)
         if over.flag is not None:
             self.flags.lower("skip")
             self.reporter.acknowledge("skip", over.flag, note=f"quest {record.id}")
@@ -336,8 +329,8 @@ class Battle:
         failures = record.failures + 1 if record.failed_cursor == cursor else 1
         self.patience.persist(lambda: self.board.update(file.id, failures=failures, failed_cursor=cursor))
         log.warning("failure %d of %d of the machine at quest %s: %s", failures, MACHINE_FAILURES, file.id, reason)
-        self._emit("machine_failure", quest=file.id, count=failures, reason=reason)
+        self.campaign.tell("machine_failure", quest=file.id, count=failures, reason=reason)
         if failures >= MACHINE_FAILURES:
             text = f"held after {failures} failures of the machine at sample {cursor}: {reason}"
             self._file_end(file, "held", text)
-            self._emit("quest_held", quest=file.id, file=record.name, reason=text)
+            self.campaign.tell("quest_held", quest=file.id, file=record.name, reason=text)

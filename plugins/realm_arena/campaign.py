@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -39,7 +41,7 @@ class Campaign:
         found = saving.newest_good(self.realm, hero.id)
         self.checkpoint, self.lost_quests = found.checkpoint, found.lost_quests
         for problem in found.problems:
-            emit(self.realm, manager, "checkpoint_damaged", problem=problem)
+            patience.persist(functools.partial(emit, self.realm, manager, "checkpoint_damaged", problem=problem))
         torch.manual_seed(0)
         self.trainer = Trainer(self._folder(), hero.config.recipe, device)
         self.held_out = HeldOut.load(hero, self.trainer.packed)
@@ -99,9 +101,13 @@ class Campaign:
         self.reporter.pause_clock()
         self.reporter.count_saving(time.monotonic() - begun)
         self.reporter.change(state=before, val_loss=val_loss, last_checkpoint=self.checkpoint.name)
-        facts = {"name": self.checkpoint.name, "step": self.progress.step, "why": why}
-        self.patience.persist(lambda: emit(self.realm, self.manager, "checkpoint_saved", **facts))
+        self.tell("checkpoint_saved", name=self.checkpoint.name, why=why)
         self.patience.persist(lambda: self.rank.saved(self.progress.step))
+
+    def tell(self, event: str, /, **facts: Any) -> None:
+        """An event of the battle, with its step; waits while the disk refuses it."""
+        telling = functools.partial(emit, self.realm, self.manager, event, step=self.progress.step, **facts)
+        self.patience.persist(telling)
 
     def _write(self, facts: saving.Facts) -> Checkpoint:
         needed = retention.room_needed(self.checkpoint) + self.config.reserve_mb * 1_000_000

@@ -6,7 +6,6 @@ from realm_arena.campaign import Campaign
 from realm_arena.flags import NOTHING_IN_BATTLE, Flags, QuestOver
 from realm_arena.patience import Patience
 from realm_arena.reporter import Reporter
-from realm_cli.events import emit
 from realm_cli.records import FlagRecord, QuestRecord
 
 
@@ -47,13 +46,13 @@ class Obedience:
 
     def _pause(self, flag: FlagRecord, quest: QuestRecord | None) -> None:
         """Save, then hold still until the flag goes down; the other flags are obeyed meanwhile."""
-        trainer, manager, realm = self.campaign.trainer, self.campaign.manager, self.campaign.realm
+        trainer = self.campaign.trainer
         self.campaign.save("pause", quest)
         if flag.release:
             trainer.release_memory()
         reason = flag.reason or "paused by request"
         self.reporter.acknowledge("pause", flag, state="paused", reason=reason, gpu_memory=trainer.gpu_memory)
-        emit(realm, manager, "battle_paused", step=self.campaign.progress.step, reason=reason)
+        self.campaign.tell("battle_paused", reason=reason)
         try:
             self._hold(flag, quest)
         finally:
@@ -61,7 +60,7 @@ class Obedience:
                 trainer.reclaim_memory()
             self.reporter.pause_clock()
             self.reporter.change(state="training" if quest else "starting", reason="")
-        emit(realm, manager, "battle_unpaused", step=self.campaign.progress.step)
+        self.campaign.tell("battle_unpaused")
 
     def _hold(self, seen: FlagRecord, quest: QuestRecord | None) -> None:
         while (flag := self.flags.wanted("pause")) is not None:

@@ -6,13 +6,10 @@ import json
 import os
 import resource
 import shutil
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
-from helpers import PATIENCE, BattleProcess, Run, environment, realm_line, rows, wait_for, write_rows
+from helpers import PATIENCE, BattleProcess, Run, SmallDisk, rows, wait_for, write_rows
 from realm_arena import retention, saving
 from realm_cli import checkpoints, intake, journal, store
 from realm_cli.checkpoint_records import LedgerRecord
@@ -195,60 +192,21 @@ def test_retention_keeps_the_last_the_best_and_leaves_tombstones(realm: Realm, r
     assert [(quest["samples"], quest["completed"]) for quest in whole] == [(32 * 8, True)]
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[tuple[list[str], Path, Path]]:
-    """A tmpfs of 40 MB in a mount namespace of its own: (how to run a command in it, its path inside, from outside)."""
-    inside = tmp_path / "disk"
-    inside.mkdir()
-    line = f"mount -t tmpfs -o size=40m none {inside} && echo mounted && exec sleep 600"
-    keeper = subprocess.Popen(
-        ["unshare", "-m", "sh", "-c", line], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert keeper.stdout is not None
-    if keeper.stdout.readline() != "mounted\n":
-        keeper.wait()
-        assert os.environ.get("CI") != "true", "this machine cannot make a mount namespace, which the test needs"
-        pytest.skip("no mount namespaces here (not root?)")
-    enter = ["nsenter", "-m", "-t", str(keeper.pid)]
-    yield enter, inside, Path(f"/proc/{keeper.pid}/root") / inside.relative_to("/")
-    keeper.kill()
-    keeper.wait()
-    keeper.stdout.close()
-    assert keeper.stderr is not None
-    keeper.stderr.close()
-
-
 def test_a_full_disk_makes_the_battle_wait_and_room_makes_it_go_on(
-    realm: Realm, small_disk: tuple[list[str], Path, Path], tmp_path: Path
+    realm: Realm, small_disk: SmallDisk, tmp_path: Path
 ) -> None:
-    enter, inside, outside = small_disk
     add(realm, tmp_path / "a.jsonl", 8_000)
     config = realm.config_file
     config.write_text(config.read_text().replace("save_steps: 1000", "save_steps: 40"))
-    subprocess.run([*enter, "cp", "-a", str(realm.root), str(inside / "realm")], check=True)
-    there = Realm(outside / "realm")
-    log = tmp_path / "output.txt"
-    with open(log, "wb") as output:
-        line = [*enter, *realm_line("battle", "start", "--until-empty", realm=inside / "realm")]
-        battle = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment())
-    try:
+    there = small_disk.holding(realm)
+    with small_disk.battle("--until-empty") as battle:
         wait_for(lambda: list(there.hero_folder("dio-mini").glob("checkpoint-*")), "the first checkpoint")
-        filler = outside / "filler"
-        with open(filler, "wb") as file:
-            try:
-                while True:
-                    file.write(b"x" * 65536)
-                    file.flush()
-            except OSError:
-                pass
-        wait_for(lambda: "the battle waits" in log.read_text(errors="replace"), "the battle to say that it waits")
+        small_disk.fill()
+        wait_for(small_disk.has_waited, "the battle to say that it waits")
         assert battle.poll() is None
-        filler.unlink()
-        assert battle.wait(timeout=PATIENCE) == 0, log.read_text()[-3000:]
-    finally:
-        battle.kill()
-        battle.wait()
-    assert "Traceback" not in log.read_text()
+        small_disk.free()
+        assert battle.wait(timeout=PATIENCE) == 0, small_disk.output()[-3000:]
+    assert "Traceback" not in small_disk.output()
     assert Ledger(there, "dio-mini").get_latest().samples_seen == 8_000
     assert [line.outcome for line in journal.read(there.journal)] == ["completed"]
     good, bad = checkpoints.complete(there, "dio-mini")

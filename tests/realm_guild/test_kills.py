@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 import subprocess
@@ -13,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from helpers import PATIENCE, BattleProcess, environment, rows, wait_for, write_rows
-from realm_cli import checkpoints, intake
+from helpers import PATIENCE, BattleProcess, SmallDisk, environment, rows, wait_for, write_rows
+from realm_cli import checkpoints, intake, status
 from realm_cli.ledger import Ledger
 from realm_cli.manager import Manager
 from realm_cli.quests import Board
@@ -199,5 +200,41 @@ def test_a_battle_killed_while_it_forges_evaluates_saves_and_trains_ends_as_if_i
     assert finishing.wait() == 0, finishing.output()
     expected, seen = told(calm), told(prepared)
     assert expected["state"]["level"] >= 2
+    for name, value in expected.items():
+        assert seen[name] == value, name
+
+
+def step_of(realm: Realm) -> int:
+    """The battle's last written step."""
+    seen = status.read(realm)
+    return seen.step if seen else -1
+
+
+def is_doing(realm: Realm, state: str, after: int) -> bool:
+    """Whether the battle's status shows that state at a later step."""
+    seen = status.read(realm)
+    return seen is not None and seen.state == state and seen.step > after
+
+
+def test_a_disk_that_fills_up_while_it_forges_evaluates_and_saves_changes_nothing_in_the_end(
+    prepared: Realm, small_disk: SmallDisk
+) -> None:
+    there = small_disk.holding(prepared)
+    step = -1
+    with small_disk.battle(*ORDERS) as battle:
+        wait_for(lambda: status.read(there), "the battle to begin")  # and to forge
+        for waits, state in enumerate(("", "evaluating", "training", "evaluating"), 1):
+            if state:
+                wait_for(functools.partial(is_doing, there, state, step), f"{state} after step {step}")
+            small_disk.fill()
+            wait_for(functools.partial(small_disk.has_waited, waits), "the battle to wait")
+            assert battle.poll() is None, small_disk.output()
+            step = step_of(there)
+            small_disk.free()
+        assert battle.wait(timeout=PATIENCE) == 0, small_disk.output()[-3000:]
+    uninterrupted = BattleProcess(prepared, *ORDERS)
+    assert uninterrupted.wait() == 0, uninterrupted.output()
+    assert "Traceback" not in small_disk.output()
+    expected, seen = told(prepared), told(there)
     for name, value in expected.items():
         assert seen[name] == value, name

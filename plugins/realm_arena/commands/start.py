@@ -17,6 +17,15 @@ from realm_cli.skillbook import goals_of
 from realm_cli.terminal import Context, emit, json_option, pass_context_realm, quiet_option
 
 
+class BattleLog(logging.handlers.RotatingFileHandler):
+    """The log in the realm. A full disk takes lines from it, not from the terminal, and prints no traceback there."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Let a full disk pass; show all else."""
+        if not isinstance(sys.exception(), OSError):
+            super().handleError(record)
+
+
 def log_to_file(realm: Realm, quiet: bool) -> None:
     """The battle's log lines go to `logs/battle.log`, and to the terminal unless quiet."""
     realm.logs.mkdir(parents=True, exist_ok=True)
@@ -24,9 +33,7 @@ def log_to_file(realm: Realm, quiet: bool) -> None:
     logger.setLevel(logging.INFO)
     form = logging.Formatter("%(asctime)sZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
     form.converter = time.gmtime
-    file = logging.handlers.RotatingFileHandler(
-        realm.logs / "battle.log", maxBytes=5_000_000, backupCount=3, encoding="utf-8"
-    )
+    file = BattleLog(realm.logs / "battle.log", maxBytes=5_000_000, backupCount=3, encoding="utf-8")
     file.setFormatter(form)
     logger.handlers = [file]
     screen = logging.StreamHandler(sys.stderr)
