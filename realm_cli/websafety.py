@@ -128,7 +128,9 @@ class Safety:
         if name in self._names or _is_address(name):
             return None
         return Denial(
-            403, f"this service does not answer to the name '{name[:100]}'", "open it by address, or add web.hosts"
+            403,
+            f"this service does not answer to the name '{name[:100]}'",
+            "open it by address, or add it to web.names",
         )
 
     def cross_site(self, headers: Mapping[str, str], host: str, form_token: str) -> Denial | None:

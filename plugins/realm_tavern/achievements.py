@@ -158,7 +158,7 @@ def award(realm: Realm, manager: Manager, snapshot: Snapshot) -> list[Achievemen
     found = [one for one in _shown(after, standing) if one.at and one.id not in told]
     for one in found:
         emit(
-            realm, manager, deeds.EVENT, hero=hero, step=one.step, id=one.id, title=one.title, text=one.text,
+            realm, manager, "achievement", hero=hero, step=one.step, id=one.id, title=one.title, text=one.text,
             plain=one.plain,
         )  # fmt: skip
     return found

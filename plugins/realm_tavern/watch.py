@@ -95,6 +95,7 @@ class Watch:
         self._told: deque[Told] = deque(maxlen=200)
         self._number = 0
         self._seats = 0
+        self._trouble = ""
         self._tail = EventTail(realm.events)
         self.feed: deque[tuple[int, EventRecord]] = deque(self._tail.read_placed(), maxlen=FEED)
         self._thread: threading.Thread | None = None
@@ -125,13 +126,13 @@ class Watch:
         memory, before = self._memory, self._memory.look
         topics = self._topics.read()
         if before is not None and topics["config"] != before.topics["config"]:
-            vars(self.realm).pop("config", None)  # a cached property: the file has changed
+            self._read_config()
             topics = self._topics.read()
         snapshot = self._snapshot(before, topics)
         flags = {flag: control.read(self.realm, flag) for flag in FLAGS}
         words = {flag: _flag_words(flag, record, snapshot) for flag, record in flags.items()}
         gauges = self._gauges.read()
-        found = values.of(snapshot, words, gauges)
+        found = {**values.of(snapshot, words, gauges), "realm.trouble": self._trouble}
         if before is None or before.topics != topics or before.values != found:
             self._number += 1
             queue = self._queue() if before is None or before.topics["board"] != topics["board"] else before.queue
@@ -139,6 +140,16 @@ class Watch:
             self._tell_state(before, memory.look)
         self._tell_events()
         memory.looked_at = time.monotonic()
+
+    def _read_config(self) -> None:
+        """The changed `realm.yaml`. With a mistake in it the page goes on with the one before, and says so."""
+        try:
+            config = Realm(self.realm.root).config
+        except RealmError as error:
+            self._trouble = f"{error.message}; until it is mended the page goes on with what it was before"
+            return
+        self._trouble = ""
+        vars(self.realm)["config"] = config  # a cached property
 
     def _snapshot(self, before: Look | None, topics: dict[str, str]) -> Snapshot:
         """The whole realm where its slow matters changed, as often as its size allows; else the battle alone."""

@@ -249,17 +249,15 @@ def test_a_damaged_status_and_a_broken_config_are_told_and_end_nothing(realm: Re
     before = realm.config_file.read_text()
     realm.config_file.write_text(before + "\nnonsense: 1\n")
 
-    def refused() -> bool:
-        try:
-            get(f"{opened.url}/api/game")
-        except urllib.error.HTTPError as error:
-            with error:
-                return "nonsense" in json.load(error)["error"]
-        return False
+    def trouble() -> str:
+        told: str = get(f"{opened.url}/api/game")["values"]["realm.trouble"]
+        return told
 
-    wait_for(refused, "the mistake to be named")
+    wait_for(lambda: "nonsense" in trouble(), "the mistake to be named")
+    for page in ("/", "/quests", "/settings"):
+        assert "nonsense" in text_of(opened.url + page), page
     realm.config_file.write_text(before)
-    assert wait_for(lambda: get(f"{opened.url}/api/game"), "an answer")["hero"]["name"] == "dio-mini"
+    wait_for(lambda: not trouble(), "the mistake to be forgotten")
 
 
 def test_a_body_that_is_refused_is_not_read(tavern: Open) -> None:
