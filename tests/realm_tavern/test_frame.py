@@ -14,6 +14,7 @@ import schemathesis
 from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis.core.result import Ok
 
 from helpers import PATIENCE, TavernProcess
 from realm_cli import control, store
@@ -154,13 +155,14 @@ def test_nothing_that_a_machine_makes_up_is_a_bug_of_ours(realm: Realm) -> None:
     app.add_url_rule("/described.json", view_func=lambda: described(app), endpoint="described")
     seen: dict[int, int] = {}
     for result in schemathesis.openapi.from_wsgi("/described.json", app).get_all_operations():
+        assert isinstance(result, Ok), result
 
         @settings(
             max_examples=15, deadline=None, database=None, derandomize=True, phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         )  # fmt: skip
         @given(case=result.ok().as_strategy())
-        def once(case: schemathesis.Case) -> None:
+        def once(case: schemathesis.Case[Any]) -> None:
             answer = case.call()
             seen[answer.status_code] = seen.get(answer.status_code, 0) + 1
             assert answer.status_code < 500, (case.method, case.formatted_path, case.query, case.body, answer.text)
