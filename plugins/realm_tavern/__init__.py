@@ -1,1 +1,0 @@
-"""The Tavern: the web page of the realm."""
