@@ -6,12 +6,67 @@ import os
 import re
 import shutil
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
 from realm_cli import store
-from realm_cli.errors import StorageError
+from realm_cli.errors import NotFoundError, StorageError
 from realm_cli.realm import Realm
+
+_NAME = re.compile(r"(\d{8}T\d{6}Z)-([a-z0-9-]*)")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One folder under `backups/` that `snapshot` made."""
+
+    name: str
+    path: Path
+    at: str
+    """UTC, ISO 8601."""
+    reason: str
+    """In the words that the folder's name keeps of it."""
+
+    def files(self) -> list[str]:
+        """The files in it, as paths from the realm's root."""
+        found = (path for path in self.path.rglob("*") if path.is_file() and not path.is_symlink())
+        return sorted(path.relative_to(self.path).as_posix() for path in found)
+
+
+def snapshots(realm: Realm) -> list[Snapshot]:
+    """All snapshots, newest first; what else lies in `backups/` is passed over."""
+    try:
+        names = os.listdir(realm.backups)
+    except FileNotFoundError:
+        return []
+    found = [made for name in names if (made := _snapshot_named(realm, name)) is not None and made.path.is_dir()]
+    return sorted(found, key=lambda made: (made.at, made.path.stat().st_mtime_ns, made.name), reverse=True)
+
+
+def find(realm: Realm, name: str) -> Snapshot:
+    """The snapshot of that name. Raises `NotFoundError`, for what is no snapshot's name as well."""
+    found = _snapshot_named(realm, name)
+    if found is None or not found.path.is_dir():
+        raise NotFoundError(f"there is no snapshot '{name[:100]}' in {realm.backups}", "name one of its folders")
+    return found
+
+
+def _snapshot_named(realm: Realm, name: str) -> Snapshot | None:
+    match = _NAME.fullmatch(name)
+    if match is None:
+        return None
+    try:
+        moment = datetime.strptime(match[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
+    except ValueError:
+        return None
+    return Snapshot(name, realm.backups / name, moment.isoformat(), match[2].replace("-", " "))
+
+
+def written_by_people(realm: Realm) -> list[Path]:
+    """Every file under `configs/` that is worth a snapshot."""
+    found = (path for path in realm.configs.rglob("*") if path.suffix in (".yaml", ".yml", ".jinja"))
+    return sorted(path for path in found if path.is_file() and not path.name.startswith("."))
 
 
 def snapshot(realm: Realm, paths: Iterable[Path], reason: str) -> Path:

@@ -57,6 +57,20 @@ class PluginsConfig(_Strict, frozen=True, kw_only=True):
     disabled: list[str] = []
 
 
+class WebConfig(_Strict, frozen=True, kw_only=True):
+    """Where the services listen; off the loopback interface they ask for the token."""
+
+    host: str = "127.0.0.1"
+    names: list[str] = []
+    """Further host names under which browsers reach them."""
+
+
+class TavernConfig(_Strict, frozen=True, kw_only=True):
+    """The web page."""
+
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8888
+
+
 class RealmConfig(_Strict, frozen=True, kw_only=True):
     """`configs/realm.yaml`."""
 
@@ -64,6 +78,8 @@ class RealmConfig(_Strict, frozen=True, kw_only=True):
     training: TrainingConfig = TrainingConfig()
     board: BoardConfig = BoardConfig()
     curriculum: CurriculumConfig = CurriculumConfig()
+    web: WebConfig = WebConfig()
+    tavern: TavernConfig = TavernConfig()
     plugins: PluginsConfig = PluginsConfig()
 
 

@@ -69,6 +69,7 @@ def _champion(facts: Facts) -> str:
 
 
 _WORDS: dict[str, Callable[[Facts], str]] = {
+    "achievement": lambda facts: f"achievement: {facts['title']}",
     "battle_started": lambda facts: "the battle begins",
     "battle_resumed": lambda facts: f"the battle goes on at step {facts['step']:,}",
     "battle_stopped": lambda facts: f"the battle ended at step {facts['step']:,}{_because(facts)}",
@@ -85,6 +86,7 @@ _WORDS: dict[str, Callable[[Facts], str]] = {
     "new_champion": _champion,
     "quest_added": lambda facts: f"quest added: {_quest(facts)}",
     "quest_cancelled": lambda facts: f"quest cancelled: {_quest(facts)}{_because(facts)}",
+    "quest_deleted": lambda facts: f"quest file deleted: {_quest(facts)}",
     "quest_done": lambda facts: f"quest done: {_quest(facts)}",
     "quest_expired": lambda facts: f"quest expired: {_quest(facts)}{_because(facts)}",
     "quest_failed": lambda facts: f"quest failed: {_quest(facts)}{_because(facts)}",
@@ -100,7 +102,7 @@ _WORDS: dict[str, Callable[[Facts], str]] = {
     "skill_relearned": lambda facts: f"{facts['skill']} goes back from level {facts['from_level']} to {facts['level']}",
 }
 _NOISE = {"checkpoint_saved", "eval_done", "quest_added"}
-_GREAT = {"skill_level_up", "level_up", "new_champion"}
+_GREAT = {"skill_level_up", "level_up", "new_champion", "achievement"}
 _BAD = {
     "checkpoint_damaged", "eval_suspicious", "loss_not_finite", "machine_failure", "quest_failed", "quest_held",
     "quest_rejected", "skill_regressed",

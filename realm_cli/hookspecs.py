@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 GROUP = "realm"
 PART_HOOKS = (
     "realm_commands", "realm_records", "realm_skills", "realm_inspectors", "realm_oracles", "realm_callbacks",
+    "realm_pages", "realm_services",
 )  # fmt: skip
 
 hookspec = pluggy.HookspecMarker(GROUP)
@@ -59,6 +60,18 @@ def realm_oracles() -> list[Part]:
 @hookspec
 def realm_callbacks() -> list[Part]:
     """Work in a battle's process between steps: the object is a class of `realm_cli.callbacks.BattleCallback`."""
+    raise AssertionError("a specification is never called")
+
+
+@hookspec
+def realm_pages() -> list[Part]:
+    """Pages of the Tavern: the object is a `realm_cli.pages.Page`, which makes a Flask blueprint."""
+    raise AssertionError("a specification is never called")
+
+
+@hookspec
+def realm_services() -> list[Part]:
+    """Services that run beside a battle: the object is a `realm_cli.services.Service`."""
     raise AssertionError("a specification is never called")
 
 

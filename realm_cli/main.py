@@ -52,6 +52,7 @@ CORE_COMMANDS = [
     Part("quest cancel", f"{_C}.quest_moves:cancel_command", "Take quests off the board."),
     Part("quest retry", f"{_C}.quest_moves:retry_command", "Queue ended quests again."),
     Part("quest move", f"{_C}.quest_moves:move_command", "Change the priority of quests."),
+    Part("quest delete", f"{_C}.quest_moves:delete_command", "Delete the data files of ended quests."),
     Part("quest validate", f"{_C}.quest:validate_command", "Inspect a file or a quest; change nothing."),
     Part("ledger list", f"{_C}.ledger:list_command", "List checkpoints, newest first."),
     Part("ledger show", f"{_C}.ledger:show_command", "Show one checkpoint."),

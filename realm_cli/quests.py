@@ -67,7 +67,8 @@ class Board:
         # A second look: a file that moved from a later to an earlier folder during the first would be missed.
         for _ in range(2):
             for state in STATES:
-                for file in self.files(state):
+                candidates = (self.folder(state) / name for name in _names(self.folder(state)) if quest_id in name)
+                for file in filter(None, map(parse_name, candidates)):
                     if file.id == quest_id:
                         return file
         return None

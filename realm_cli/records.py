@@ -291,6 +291,17 @@ class TrainingStatus(Record, frozen=True, kw_only=True):
     heartbeat: str
 
 
+class ServiceRecord(Record, frozen=True, kw_only=True):
+    """A running service (`status/services/<name>.json`). Its writer is the service itself."""
+
+    kind: ClassVar[str] = "service"
+
+    name: str
+    url: str
+    process: ProcessMark
+    started_at: str
+
+
 class EventRecord(Record, frozen=True, kw_only=True):
     """Something that happened and is already on disk."""
 
@@ -325,5 +336,6 @@ SHARED_RECORDS: tuple[type[Record], ...] = (
     FlagRecord,
     TrainingStatus,
     EventRecord,
+    ServiceRecord,
     JournalRecord,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from realm_cli import champions, inbox, journal, skillstate, status, store
@@ -62,6 +62,16 @@ def gaze(realm: Realm, manager: Manager) -> Snapshot:
         champion=_champion(realm),
         pending_evals=sum(1 for _ in realm.pending_evals.glob("*.json")),
     )
+
+
+def refreshed(before: Snapshot, training: TrainingStatus | None) -> Snapshot:
+    """The snapshot with what the battle says now; nothing else is read again."""
+    hero = before.hero
+    if training is not None and training.hero == hero["name"] and is_running(training.process):
+        loss, val_loss = training.smoothed_loss, training.val_loss
+        moved = {"step": training.step, "xp": training.step, "level": training.step // STEPS_PER_LEVEL}
+        hero = {**hero, **moved, "atk": _inverse(loss), "def": _inverse(val_loss), "loss": loss, "val_loss": val_loss}
+    return replace(before, hero=hero, battle=_battle(training), training=training)
 
 
 def _hero(realm: Realm, training: TrainingStatus | None, skills: dict[str, Any]) -> dict[str, Any]:

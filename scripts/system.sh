@@ -7,6 +7,7 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
 # program, Debian package
 programs='
+chromium chromium
 mount mount
 unshare util-linux
 rsync rsync

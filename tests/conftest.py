@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
-from helpers import PATIENCE, BattleProcess, Ran, Run, SmallDisk, environment, realm_line
+from helpers import PATIENCE, BattleProcess, Ran, Run, SmallDisk, TavernProcess, environment, realm_line
 from realm_cli.founding import found
 from realm_cli.realm import Realm
 
@@ -21,6 +23,7 @@ def realm(tmp_path: Path) -> Realm:
     text = made.config_file.read_text().replace("settle_seconds: 2", "settle_seconds: 0")
     # One thread: two wait for each other, which beside another busy process takes many times as long.
     text = text.replace("reserve_mb: 500", "reserve_mb: 1").replace("threads: null", "threads: 1")
+    text = text.replace("port: 8888", "port: 0")
     made.config_file.write_text(text)
     return Realm(made.root)
 
@@ -57,6 +60,33 @@ def battle(realm: Realm) -> Iterator[Callable[..., BattleProcess]]:
     for process in started:
         if process.process.poll() is None:
             process.kill()
+
+
+@pytest.fixture
+def tavern(realm: Realm) -> Iterator[Callable[..., TavernProcess]]:
+    """`tavern("--port", "0")` opens the Tavern of the test's realm; what is still open at the end is closed."""
+    opened: list[TavernProcess] = []
+
+    def start(*args: str, realm: Realm = realm) -> TavernProcess:
+        opened.append(TavernProcess(realm, *args))
+        return opened[-1]
+
+    yield start
+    for one in opened:
+        one.end()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """A real browser."""
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        assert os.environ.get("CI") != "true", "this machine has no Chromium, which the test needs"
+        pytest.skip("no Chromium here")
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from realm_cli import status
+from realm_cli import services, status
 from realm_cli.realm import Realm
 from realm_cli.records import TrainingStatus
 
@@ -102,6 +103,51 @@ class BattleProcess:
         """Send a signal and wait for the end."""
         self.process.send_signal(number)
         return self.wait()
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens at."""
+    with socket.create_server(("127.0.0.1", 0)) as wire:
+        port: int = wire.getsockname()[1]
+        return port
+
+
+class TavernProcess:
+    """A real `realm tavern` on a free port."""
+
+    def __init__(self, realm: Realm, *args: str) -> None:
+        self.realm = realm
+        self.log = realm.root / "tavern-output.txt"
+        with open(self.log, "ab") as output:
+            self.process = subprocess.Popen(
+                realm_line("tavern", *args, realm=realm),
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment(), start_new_session=True,
+            )  # fmt: skip
+        self.url = wait_for(self._announced, "the Tavern to open")
+
+    def _announced(self) -> str | None:
+        assert self.process.poll() is None, self.log.read_text()
+        found = services.running(self.realm, "tavern")
+        return found.url if found is not None and found.process.pid == self.process.pid else None
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    def raw(self, request: bytes) -> bytes:
+        """What comes back for these bytes: the head, and what of the body comes with it."""
+        got = b""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE) as wire:
+            wire.sendall(request)
+            while b"\r\n\r\n" not in got and (more := wire.recv(65536)):
+                got += more
+        return got
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Signal it and wait for its end."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(timeout=PATIENCE)
 
 
 class SmallDisk:

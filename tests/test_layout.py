@@ -22,8 +22,9 @@ import realm_cli
 from realm_cli.main import CORE_COMMANDS
 from realm_cli.manager import Manager
 
+OF_SERVICES = {"realm_cli." + name for name in ("web", "webbody", "webserver", "pages")}
 for module in pkgutil.walk_packages(realm_cli.__path__, "realm_cli."):
-    if not module.name.endswith("__main__"):
+    if not module.name.endswith("__main__") and module.name not in OF_SERVICES:
         import_module(module.name)
 for part in [*CORE_COMMANDS, *Manager.load().parts("realm_commands").values()]:
     part.load()

@@ -35,6 +35,12 @@ def realm_callbacks() -> list[Part]:
 
 
 @hookimpl
+def realm_pages() -> list[Part]:
+    """The guild in the Tavern."""
+    return [Part("guild", "realm_guild.page:PAGE", "Skills, evals, champion.")]
+
+
+@hookimpl
 def realm_records() -> list[Part]:
     """The guild's own files."""
     module = "realm_guild.records"

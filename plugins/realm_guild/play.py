@@ -17,6 +17,7 @@ from realm_cli.founding import found
 from realm_cli.manager import Manager
 from realm_cli.realm import Realm
 from realm_cli.records import ProcessMark
+from realm_cli.services import Beside
 from realm_cli.skillbook import goals_of
 from realm_cli.terminal import Context, is_interactive, pass_context_realm
 from realm_guild import lessons, playlines
@@ -103,9 +104,12 @@ def _play(player: Player, goals: Mapping[str, int]) -> int:
     """A battle of our own, from its start to its end."""
     realm = player.realm
     lessons.make_held_out(realm, player.manager)
-    with OwnBattle(realm, goals) as battle:
+    with Beside(realm, player.manager) as services, OwnBattle(realm, goals) as battle:
         watcher = Watcher(realm, player.manager, battle.shows)
         click.echo("the hero plays; Ctrl-C saves and stops")
+        watcher.scene.services = services.addresses()
+        for line in watcher.scene.services:
+            click.echo(line)
         _show(player, battle, watcher)
         failed, said = battle.failed, battle.said()
     flag = control.read(realm, "pause")

@@ -7,14 +7,11 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
-import msgspec
-
-from realm_cli import eventwords, skillbook, status, store
+from realm_cli import eventwords, skillbook, status
 from realm_cli.errors import RealmError
+from realm_cli.eventtail import EventTail
 from realm_cli.manager import Manager
 from realm_cli.realm import Realm
 from realm_cli.records import EventRecord, TrainingStatus
@@ -27,7 +24,6 @@ GAZE_SHARE = 0.01
 BANNER_SECONDS = 6.0
 LOSSES = 1200
 """Losses kept for the sparkline, at two a second: ten minutes."""
-HISTORY_BYTES = 64 * 1024
 
 
 @dataclass
@@ -47,46 +43,14 @@ class Scene:
     banner: str = ""
     away: list[str] = field(default_factory=list)
     """While you were away."""
+    services: list[str] = field(default_factory=list)
+    """Where the page is, or why it is not."""
     warning: str = ""
     save_asked: str = ""
     """When a key asked for a checkpoint last."""
     watching: bool = False
     """Whether someone else's battle is shown."""
     leaving: bool = False
-
-
-class EventTail:
-    """The events of a realm as they come; only what was appended is read."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._inode = self._offset = 0
-        self._rest = b""
-        with suppress(FileNotFoundError):
-            facts = path.stat()
-            self._inode, self._offset = facts.st_ino, max(0, facts.st_size - HISTORY_BYTES)
-        self._cut = self._offset > 0
-        """Whether the first line read is only the end of one."""
-
-    def read(self) -> list[EventRecord]:
-        """The events since the last call; the first one gives some that were there before."""
-        inode, start, content = store.read_from(self._path, self._inode, self._offset)
-        if start != self._offset:  # another file, or one that was cut
-            self._rest, self._cut = b"", False
-        self._inode, self._offset = inode, start + len(content)
-        *lines, self._rest = (self._rest + content).split(b"\n")
-        if self._cut and lines:
-            del lines[0]
-            self._cut = False
-        return [event for line in lines if (event := _event(line)) is not None]
-
-
-def _event(line: bytes) -> EventRecord | None:
-    """The event of a line; None for a torn one, which whoever reads the whole file reports."""
-    try:
-        return EventRecord.from_dict(msgspec.json.decode(line), "events.jsonl")
-    except (*store.DAMAGED, RealmError):
-        return None
 
 
 class Watcher:

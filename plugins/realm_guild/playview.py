@@ -110,6 +110,7 @@ def _foot(scene: Scene, width: int) -> list[Text]:
         for key, word in keys:
             text.append(key, "bold").append(f" {word}  ")
     lines = [_edge(text, _saved(scene), width)]
+    lines += [line((f"── {text}", "dim")) for text in scene.services]
     if scene.warning:
         lines.insert(0, line(("! ", "bold yellow"), (scene.warning, "yellow")))
     return lines

@@ -1,10 +1,10 @@
-"""`realm quest cancel|retry|move`: what people do with quests on the board."""
+"""`realm quest cancel|retry|move|delete`: what people do with quests on the board."""
 
 from __future__ import annotations
 
 import click
 
-from realm_cli import intake
+from realm_cli import disposal, intake
 from realm_cli.events import emit as emit_event
 from realm_cli.quests import Board
 from realm_cli.questview import describe, quest_json, what_next
@@ -86,3 +86,20 @@ def move_command(
                 click.echo(describe(ctx.realm, record))
 
     emit([quest_json(record, "queued") for record in records], as_json, render)
+
+
+@click.command("delete")
+@quests_argument
+@dry_run_option
+@quiet_option
+@pass_context_realm
+def delete_command(ctx: Context, quests: tuple[str, ...], dry_run: bool, quiet: bool) -> None:
+    """Delete the data files of ended QUESTS; record, report and preview stay."""
+    if dry_run:
+        for quest in quests:
+            click.echo(f"{disposal.deletable(ctx.realm, quest).path} would be deleted")
+        return
+    for quest in quests:
+        record = disposal.delete(ctx.realm, ctx.manager, quest)
+        if not quiet:
+            click.echo(f"the data file of {record.id} ({record.name}) is deleted; its record stays")

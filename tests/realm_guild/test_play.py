@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import signal
+import socket
 import subprocess
 import termios
 import time
@@ -15,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from helpers import PATIENCE, BattleProcess, Run, environment, realm_line, wait_for
-from realm_cli import control, skillstate, status, store
+from helpers import PATIENCE, BattleProcess, Run, TavernProcess, environment, realm_line, wait_for
+from realm_cli import control, services, skillstate, status, store
 from realm_cli.ledger import Ledger
 from realm_cli.process import mark_of
 from realm_cli.realm import Realm
@@ -24,6 +25,7 @@ from realm_cli.records import TrainingStatus
 from realm_guild.play_records import PlayRecord
 from realm_guild.playlines import record_path
 from realm_guild.standing import change
+from realm_guild_heroes import set_yaml
 
 Plays = Callable[..., "Piped"]
 
@@ -143,6 +145,7 @@ def test_play_in_a_pipe_ends_by_itself_when_the_goal_is_reached(realm: Realm, ru
     told = [re.sub(r"^\d\d:\d\d:\d\d  ", "", line) for line in lines]
     assert "the battle begins" in told
     for pattern in (
+        r"the Tavern is open: http://127\.0\.0\.1:\d+",
         r"quest done: train_bin_level1_no1, loss \d\.\d{4}",
         r"eval bin level 1: \d+ of 50 \(\d+ %\), closed",
         r"bin level 1 mastered: \d+ % \(\d+.\d+\)",
@@ -155,12 +158,28 @@ def test_play_in_a_pipe_ends_by_itself_when_the_goal_is_reached(realm: Realm, ru
         assert any(re.fullmatch(pattern, line) for line in told), f"{pattern} in\n{played.out}"
     assert lines[-1] == "again: realm play"
     assert not re.search(r"[\x00-\x09\x0b-\x1f]", played.out)
+    assert services.running(realm, "tavern") is None
     step = Ledger(realm).get_latest().step
     assert store.read_record(record_path(realm), PlayRecord).step == step
 
     again = run("play", "--until", "bin=2")
     assert (again.code, again.out) == (0, "the goal is reached: bin is at level 2\n")
     assert Ledger(realm).get_latest().step == step
+
+
+def test_a_tavern_that_cannot_open_is_said_and_one_that_is_open_is_left_alone(
+    realm: Realm, run: Run, tavern: Callable[..., TavernProcess]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        set_yaml(realm.config_file, "port: 0", f"port: {port}")
+        played = run("play", "--until", "bin=2")
+    assert played.code == 0, played.err
+    assert f"the Tavern does not open: port {port} of 127.0.0.1 is taken by another program" in played.out
+    opened = tavern("--port", "0")
+    again = run("play", "--minutes", "0.05")
+    assert f"the Tavern is open: {opened.url}" in again.out
+    assert services.running(realm, "tavern") is not None
 
 
 def test_ctrl_c_is_safe_in_every_phase_and_the_same_line_goes_on(realm: Realm, plays: Plays) -> None:

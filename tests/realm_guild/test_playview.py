@@ -13,6 +13,7 @@ from rich.console import Console
 
 from realm_cli import champions, phrases, skillstate, status, store
 from realm_cli.events import emit
+from realm_cli.eventtail import EventTail
 from realm_cli.manager import Manager
 from realm_cli.process import this_process
 from realm_cli.realm import Realm
@@ -24,7 +25,7 @@ from realm_guild import playlines, standing
 from realm_guild.lessons import make_held_out
 from realm_guild.play_records import PlayRecord
 from realm_guild.playparts import course
-from realm_guild.playscene import EventTail, Scene, Watcher
+from realm_guild.playscene import Scene, Watcher
 from realm_guild.playview import picture
 
 HERO = "dio-mini"

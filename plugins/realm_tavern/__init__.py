@@ -1,0 +1,1 @@
+"""The Tavern: the web page of the realm."""

@@ -1,0 +1,66 @@
+"""The Tavern's app: the core's web base, the frame around every page, and the pages that plugins offer."""
+
+from __future__ import annotations
+
+import logging
+
+from flask import Flask
+
+from realm_cli.errors import RealmError
+from realm_cli.manager import Manager
+from realm_cli.pages import Page
+from realm_cli.realm import Realm
+from realm_cli.web import Door, service_of
+from realm_cli.web import make_app as base_app
+from realm_tavern import control_api, frame, live_api
+from realm_tavern.watch import Watch
+
+log = logging.getLogger("realm.tavern")
+
+
+def make_app(realm: Realm, manager: Manager, door: Door | None = None) -> Flask:
+    """The whole app, not yet served."""
+    app = base_app("realm_tavern", "tavern", realm, door or Door(), static_url_path="/static")
+    watch = Watch(realm, manager)
+    app.extensions["watch"] = watch
+    service = service_of(app)
+    service.gauges = lambda: _gauges(watch)
+    service.page_of_error = frame.page_of_error
+    pages = load_pages(manager)
+    frame.furnish(app, watch, pages, service.safety)
+    app.register_blueprint(live_api.make(watch))
+    app.register_blueprint(control_api.make(realm, watch))
+    for page in pages:
+        app.register_blueprint(page.make(realm, manager))
+    return app
+
+
+def load_pages(manager: Manager) -> list[Page]:
+    """All installed pages in their order; one that cannot be loaded is named in the log and left out."""
+    found = []
+    for name in manager.parts("realm_pages"):
+        try:
+            found.append(manager.load_part("realm_pages", name, "page"))
+        except RealmError as error:
+            log.warning("page '%s' is left out: %s", name, error.message)
+    return sorted(found, key=lambda page: (page.order, page.name))
+
+
+def close(app: Flask) -> None:
+    """End the open streams, so that the server can stop."""
+    watch: Watch = app.extensions["watch"]
+    watch.close()
+
+
+def _gauges(watch: Watch) -> dict[str, float]:
+    look = watch.look()
+    training = look.snapshot.training
+    found = {
+        "open_streams": float(watch.seats),
+        "hero_step": float(look.snapshot.hero["step"]),
+        "disk_free_bytes": float(look.gauges["disk"]["free"]),
+        "battle_running": float(look.snapshot.battle["pid"] is not None),
+    }
+    if training is not None and training.smoothed_loss is not None:
+        found["training_loss"] = training.smoothed_loss
+    return found
