@@ -138,7 +138,7 @@ def test_an_environment_that_was_moved_is_made_again(project: Path) -> None:
 
 @pytest.fixture
 def bare_path(tmp_path: Path) -> str:
-    """A PATH with the shell's own tools, without rsync and apt-get."""
+    """A PATH with the shell's own tools, without Chromium, rsync and apt-get."""
     for tool in ("dirname", "id", "sh", "tr"):
         (tmp_path / tool).symlink_to(str(shutil.which(tool)))
     return str(tmp_path)
@@ -150,5 +150,5 @@ def test_a_missing_system_program_is_named_and_fails_only_in_ci(bare_path: str, 
 
     assert outcome.returncode == code
     assert outcome.stdout == ""
-    assert outcome.stderr.startswith("system: missing: mount util-linux rsync")
-    assert "sudo apt-get install mount util-linux rsync" in outcome.stderr
+    assert outcome.stderr.startswith("system: missing: chromium mount util-linux rsync")
+    assert "sudo apt-get install chromium mount util-linux rsync" in outcome.stderr

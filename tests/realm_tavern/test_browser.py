@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from helpers import BattleProcess, TavernProcess, free_port, rows, wait_for, write_rows
 from realm_cli import control, skillstate
+from realm_cli.datafiles import safe_name
 from realm_cli.events import emit
 from realm_cli.ledger import Ledger
 from realm_cli.manager import Manager
@@ -50,18 +51,18 @@ def test_a_file_is_uploaded_trained_shown_and_its_checkpoint_promoted(
     with browsing(chromium, tavern().url) as page:
         page.goto("/quests")
         page.locator("input[type=file]").set_input_files(mine)
-        if page.get_by_role("button", name="Upload").is_visible():
-            page.get_by_role("button", name="Upload").click()
-        quest = wait_for(lambda: [one for one in Board(realm).records() if one.name == mine.name], "the quest")[0]
-        expect(page.get_by_text(mine.name).first).to_be_visible()
-        done = page.locator('[data-column="recently_completed"]').get_by_text(mine.name)
+        page.get_by_role("button", name="Upload").click()
+        name = safe_name(mine.name)
+        quest = wait_for(lambda: [one for one in Board(realm).records() if one.name == name], "the quest")[0]
+        expect(page.get_by_text(name).first).to_be_visible()
+        done = page.locator('[data-column="recently_completed"]').get_by_text(name)
         expect(done).to_be_visible()
         done.click()
         expect(page).to_have_url(f"{page.url.partition('/quests')[0]}/quests/{quest.id}")
         expect(page.locator(".token.trained").first).to_be_visible()
         step = Ledger(realm).saw(quest.id)[0].step
         page.goto(f"/checkpoint/{step}")
-        expect(page.get_by_text(mine.name).first).to_be_visible()
+        expect(page.get_by_text(name).first).to_be_visible()
         page.get_by_role("button", name="champion").first.click()
         page.goto("/")
         expect(page.locator('[data-live="hero.champion"]')).to_contain_text(f"step {step:,}")
