@@ -45,8 +45,9 @@ def go_on(page: Page, key: str, than: int) -> int:
 
 
 def test_a_file_is_uploaded_trained_shown_and_its_checkpoint_promoted(
-    realm: Realm, lively: BattleProcess, tavern: Open, chromium: Browser, tmp_path: Path
+    realm: Realm, battle: Start, tavern: Open, chromium: Browser, tmp_path: Path
 ) -> None:
+    battle()
     mine = write_rows(tmp_path / "my <b>quest.jsonl", rows(64))
     with browsing(chromium, tavern().url) as page:
         page.goto("/quests")
@@ -60,10 +61,10 @@ def test_a_file_is_uploaded_trained_shown_and_its_checkpoint_promoted(
         done.click()
         expect(page).to_have_url(f"{page.url.partition('/quests')[0]}/quests/{quest.id}")
         expect(page.locator(".token.trained").first).to_be_visible()
-        step = Ledger(realm).saw(quest.id)[0].step
+        step = wait_for(lambda: Ledger(realm).saw(quest.id), "its checkpoint")[0].step
         page.goto(f"/checkpoint/{step}")
         expect(page.get_by_text(name).first).to_be_visible()
-        page.get_by_role("button", name="champion").first.click()
+        page.get_by_role("button", name="Crown it").click()
         page.goto("/")
         expect(page.locator('[data-live="hero.champion"]')).to_contain_text(f"step {step:,}")
 
