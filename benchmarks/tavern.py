@@ -1,4 +1,5 @@
-"""The Tavern with a long history: answer times of every page, open streams, requests a second, its CPU beside a battle.
+"""The Tavern with a long history: answer times of every page, open streams, requests a second, its CPU beside a battle;
+and TensorBoard on the same losses (benchmarks/dashboards.py).
 
 The history (10,000 quests, 10,000 checkpoints, 1,000,000 metric rows) is made by benchmarks/bigrealm.py. The server is a
 real process on a free port of the loopback interface; its CPU time is read from /proc, so that the client's own does not
@@ -23,6 +24,7 @@ from pathlib import Path
 
 from benchmarks.bigrealm import make
 from benchmarks.common import Report, at_least, at_most, fresh_folder, our_versions
+from benchmarks.dashboards import beside_tensorboard
 from realm_cli import services, status
 from realm_cli.founding import found
 from realm_cli.realm import Realm
@@ -231,6 +233,7 @@ def main() -> None:
         throughput(report, server, 4)
         crowd(report, server)
         first_load(report, server)
+    beside_tensorboard(report, realm, folder, sys.executable)
     beside_a_battle(report, folder, 15)
     report.write()
 
