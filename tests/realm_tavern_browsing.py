@@ -77,7 +77,7 @@ def browsing(chromium: Browser, url: str, *, expected: tuple[int, ...] = (), **o
         yield page
     finally:
         context.close()
-    assert wrong == []
+    assert not wrong, wrong
 
 
 def _is_wrong(answer: Response, expected: tuple[int, ...]) -> bool:

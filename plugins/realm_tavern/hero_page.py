@@ -52,6 +52,7 @@ def _facts(realm: Realm, series: curves.Curves) -> dict[str, Any]:
         "portrait": Markup(portrait(hero["level"], champion=crowned, skills=mastered)),  # our own art
         "hints": watch.hints(look),
         "queue": look.queue,
+        "dropped": look.snapshot.board["inbox"],
         "away": watch.away(look),
         "achievements": achievements.look(realm, hero["name"], look.snapshot),
         "loss_chart": Markup(charts.loss_svg(known, log=True)),

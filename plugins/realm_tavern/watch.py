@@ -32,6 +32,9 @@ LOOK_SECONDS = 1.0
 GAZE_SHARE = 0.05
 """Share of one core that reading the whole realm may take."""
 AWARD_SECONDS = 10.0
+"""How often it is looked for new achievements."""
+REMEMBER_SECONDS = 10.0
+"""How often it is written down what somebody who watches has seen."""
 VISIT_SECONDS = 600.0
 """After so long without a page a new visit begins."""
 FEED = 60
@@ -73,6 +76,8 @@ class _Memory:
     looked_at: float = 0.0
     gaze_after: float = 0.0
     award_after: float = 0.0
+    awarded: int = 0
+    remember_after: float = 0.0
     visited_at: float | None = None
     """When a page was asked for last."""
     away: list[str] = field(default_factory=list)
@@ -129,6 +134,8 @@ class Watch:
             self._read_config()
             topics = self._topics.read()
         snapshot = self._snapshot(before, topics)
+        self._award(snapshot)
+        topics["achievements"] = str(memory.awarded)
         flags = {flag: control.read(self.realm, flag) for flag in FLAGS}
         words = {flag: _flag_words(flag, record, snapshot) for flag, record in flags.items()}
         gauges = self._gauges.read()
@@ -262,17 +269,23 @@ class Watch:
     def _look_once(self) -> None:
         """One turn; what cannot be read now is said in the log and tried again."""
         try:
-            look = self.look()
-            self._award(look)
+            look, memory = self.look(), self._memory
+            if time.monotonic() >= memory.remember_after:
+                memory.remember_after = time.monotonic() + REMEMBER_SECONDS
+                away.remember(self.realm, look.snapshot)
         except (RealmError, OSError) as error:
             log.warning("%s", error)
 
-    def _award(self, look: Look) -> None:
+    def _award(self, snapshot: Snapshot) -> None:
+        """Also for those who look without a stream; that it failed keeps no page from being shown."""
         memory = self._memory
-        if time.monotonic() >= memory.award_after:
-            memory.award_after = time.monotonic() + AWARD_SECONDS
-            achievements.award(self.realm, self.manager, look.snapshot)
-            away.remember(self.realm, look.snapshot)
+        if time.monotonic() < memory.award_after:
+            return
+        memory.award_after = time.monotonic() + AWARD_SECONDS
+        try:
+            memory.awarded += len(achievements.award(self.realm, self.manager, snapshot))
+        except (RealmError, OSError) as error:
+            log.warning("%s", error)
 
     def away(self, look: Look) -> list[str]:
         """What happened while nobody looked: the same for the whole of a visit, on every device."""

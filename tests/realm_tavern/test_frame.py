@@ -16,10 +16,11 @@ from flask.testing import FlaskClient
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.core.result import Ok
 
-from helpers import PATIENCE, TavernProcess
-from realm_cli import control, store
+from helpers import PATIENCE, TavernProcess, write_rows
+from realm_cli import control, journal, store
 from realm_cli.manager import Manager
 from realm_cli.realm import Realm
+from realm_cli.records import JournalRecord
 from realm_cli.websafety import Safety, read_token
 from realm_cli_plugins import Site
 from realm_tavern.app import make_app
@@ -97,6 +98,18 @@ def test_errors_have_a_page_for_people_and_json_for_programs(client: FlaskClient
     assert "there is nothing here" in page.text
     assert "<nav" in page.text
     assert client.get("/api/nowhere").json == {"error": "there is nothing here", "hint": ""}
+
+
+def test_deeds_and_dropped_files_are_seen_at_the_first_look(realm: Realm) -> None:
+    won = JournalRecord(entry=journal.QUEST_END, hero="dio-mini", quest="0123456789ab", outcome="completed")
+    journal.append(realm.journal, won)
+    rows = [{"prompt": "2+2", "response": "4"}]
+    for name in ("one", "two"):
+        write_rows(realm.inbox / f"{name}.jsonl", rows)
+    page = make_app(realm, Manager.of(realm)).test_client().get("/").text
+    assert '<span class="badge">0 of' not in page
+    assert "2 files lie in the inbox" in page
+    assert "nothing waits" not in page
 
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'{{7*7}}"
