@@ -20,7 +20,7 @@ from helpers import PATIENCE, TavernProcess, write_rows
 from realm_cli import control, journal, store
 from realm_cli.manager import Manager
 from realm_cli.realm import Realm
-from realm_cli.records import JournalRecord
+from realm_cli.records import JournalRecord, now
 from realm_cli.websafety import Safety, read_token
 from realm_cli_plugins import Site
 from realm_tavern.app import make_app
@@ -101,7 +101,7 @@ def test_errors_have_a_page_for_people_and_json_for_programs(client: FlaskClient
 
 
 def test_deeds_and_dropped_files_are_seen_at_the_first_look(realm: Realm) -> None:
-    won = JournalRecord(entry=journal.QUEST_END, hero="dio-mini", quest="0123456789ab", outcome="completed")
+    won = JournalRecord(entry=journal.QUEST_END, time=now(), hero="dio-mini", quest="0123456789ab", outcome="completed")
     journal.append(realm.journal, won)
     rows = [{"prompt": "2+2", "response": "4"}]
     for name in ("one", "two"):
