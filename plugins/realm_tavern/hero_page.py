@@ -44,6 +44,7 @@ PARTS = ("hints", "queue", "portrait", "achievements")
 def _facts(realm: Realm, series: curves.Curves) -> dict[str, Any]:
     watch: Watch = current_app.extensions["watch"]
     look = now_shown(watch)
+    watch.award(look)
     hero = look.snapshot.hero
     known = series.series(hero["name"], **curves.arguments({}))
     crowned = look.snapshot.champion is not None

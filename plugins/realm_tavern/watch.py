@@ -134,7 +134,6 @@ class Watch:
             self._read_config()
             topics = self._topics.read()
         snapshot = self._snapshot(before, topics)
-        self._award(snapshot)
         topics["achievements"] = str(memory.awarded)
         flags = {flag: control.read(self.realm, flag) for flag in FLAGS}
         words = {flag: _flag_words(flag, record, snapshot) for flag, record in flags.items()}
@@ -270,22 +269,24 @@ class Watch:
         """One turn; what cannot be read now is said in the log and tried again."""
         try:
             look, memory = self.look(), self._memory
+            self.award(look)
             if time.monotonic() >= memory.remember_after:
                 memory.remember_after = time.monotonic() + REMEMBER_SECONDS
                 away.remember(self.realm, look.snapshot)
         except (RealmError, OSError) as error:
             log.warning("%s", error)
 
-    def _award(self, snapshot: Snapshot) -> None:
-        """Also for those who look without a stream; that it failed keeps no page from being shown."""
-        memory = self._memory
-        if time.monotonic() < memory.award_after:
-            return
-        memory.award_after = time.monotonic() + AWARD_SECONDS
-        try:
-            memory.awarded += len(achievements.award(self.realm, self.manager, snapshot))
-        except (RealmError, OSError) as error:
-            log.warning("%s", error)
+    def award(self, look: Look) -> None:
+        """Write down what was achieved, when that was not just done. That it failed keeps no page from being shown."""
+        with self._looking:
+            memory = self._memory
+            if time.monotonic() < memory.award_after:
+                return
+            memory.award_after = time.monotonic() + AWARD_SECONDS
+            try:
+                memory.awarded += len(achievements.award(self.realm, self.manager, look.snapshot))
+            except (RealmError, OSError) as error:
+                log.warning("%s", error)
 
     def away(self, look: Look) -> list[str]:
         """What happened while nobody looked: the same for the whole of a visit, on every device."""
