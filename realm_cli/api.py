@@ -8,6 +8,11 @@
 | `extract_step(name)` | the step in a checkpoint's name; an error when it does not parse |
 | `list_skills()`, `get_skill(id)`, `get_trainer(id)` | skills of the realm, their settings, their problems |
 | `TrainerEngine().run_job(files)` | one battle over given quests |
+| `get_host(id)`, `get_service_url(service)`, `is_trainer_local()` | the registry of machines |
+| `VaultKeeper()` | `.locate(id)`, `.fetch(id, dest)`, `.register(id)`, `.search(type=)` |
+| `VaultDiscovery().scan_all()` | registers the realm's own assets |
+| `ask_vault_first(id, fallback=None)` | a local path, fetched and verified if need be |
+| `push_to_zone(path_or_id, zone)`, `pull_from_zone(path_or_id, zone)` | a result with success, bytes, seconds, verified |
 """
 
 from __future__ import annotations
@@ -20,15 +25,23 @@ from typing import Any
 from realm_cli import realm as core
 from realm_cli.checkpoint_records import LedgerRecord
 from realm_cli.checkpoints import extract_step
+from realm_cli.hosts import Host, Hosts
 from realm_cli.ledger import Ledger
 
-__all__ = ["Realm", "extract_step", "get_ledger", "record_checkpoint"]
+__all__ = [
+    "Realm", "extract_step", "get_host", "get_ledger", "get_service_url", "is_trainer_local", "record_checkpoint",
+]  # fmt: skip
 
 _PLUGIN_NAMES = {
     "TrainerEngine": "realm_arena.engine",
+    "VaultDiscovery": "realm_vault.api",
+    "VaultKeeper": "realm_vault.api",
+    "ask_vault_first": "realm_vault.api",
     "get_skill": "realm_guild.api",
     "get_trainer": "realm_guild.api",
     "list_skills": "realm_guild.api",
+    "pull_from_zone": "realm_vault.api",
+    "push_to_zone": "realm_vault.api",
 }
 
 
@@ -75,6 +88,11 @@ class Realm(core.Realm):
         """Battles: a `TrainerEngine`."""
         return __getattr__("TrainerEngine")(self)
 
+    @cached_property
+    def vault(self) -> Any:
+        """What lies where: a `VaultKeeper`."""
+        return __getattr__("VaultKeeper")(self)
+
 
 def get_ledger(realm: core.Realm | None = None, hero: str | None = None) -> Ledger:
     """The ledger of the active hero, or of another."""
@@ -84,3 +102,18 @@ def get_ledger(realm: core.Realm | None = None, hero: str | None = None) -> Ledg
 def record_checkpoint(entry: LedgerRecord, realm: core.Realm | None = None) -> None:
     """Write one checkpoint's record. Its only caller in Realm is the battle."""
     Ledger(realm or core.Realm.find(), entry.hero).record(entry)
+
+
+def get_host(host: str, realm: core.Realm | None = None) -> Host:
+    """One machine of `configs/hosts.yaml`."""
+    return Hosts.of(realm or core.Realm.find()).get(host)
+
+
+def get_service_url(service: str, realm: core.Realm | None = None) -> str:
+    """Where a service listens: the trainer's, or that of the only other host that has it."""
+    return Hosts.of(realm or core.Realm.find()).service_url(service)
+
+
+def is_trainer_local(realm: core.Realm | None = None) -> bool:
+    """Whether this machine is the one that trains."""
+    return Hosts.of(realm or core.Realm.find()).is_trainer_local()

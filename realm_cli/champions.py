@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from realm_cli import skillstate, store
+from realm_cli import leases, skillstate, store
 from realm_cli.realm import Realm
 from realm_cli.skill_records import ChampionRecord
 
@@ -30,8 +30,12 @@ def write(realm: Realm, record: ChampionRecord) -> None:
 
 
 def protected_steps(realm: Realm, hero: str) -> dict[int, str]:
-    """Steps whose checkpoints have to stay, and why: the champion, level-ups, checkpoints with a pending eval."""
+    """Steps whose checkpoints have to stay, and why: the champion, level-ups, what is in use or to be examined."""
     kept: dict[int, str] = {}
+    for asset, why in leases.held_now(realm).items():
+        step = asset.removeprefix(f"checkpoint_{hero}_")
+        if step.isdecimal():
+            kept[int(step)] = why
     for path in [*realm.pending_evals.glob(f"{hero}-*.json"), *realm.pending_evals.glob(f".claimed/{hero}-*")]:
         step = path.name.removeprefix(f"{hero}-").partition("-")[0]
         if step.isdecimal():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,9 @@ from realm_cli import heroes, yamlfile
 from realm_cli.config import HeroConfig, RealmConfig
 from realm_cli.configedit import choices
 from realm_cli.errors import FormatError, RealmError, nearest
+from realm_cli.hosts import Hosts, hosts_file
 from realm_cli.realm import HERO_ID, Realm
+from realm_cli.zones import configured, zones_file
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,24 @@ class FileReport:
 
 
 def check_all(realm: Realm) -> list[FileReport]:
-    """A report on `realm.yaml` and on every hero's file."""
+    """A report on `realm.yaml`, on every hero's file, on hosts and zones."""
     reports = [FileReport(_name(realm, realm.config_file), _realm_problems(realm))]
     for path in sorted(realm.heroes.glob("*.y*ml")):
         reports.append(FileReport(_name(realm, path), _hero_problems(realm, path)))
+    for path, load in ((hosts_file(realm), Hosts.of), (zones_file(realm), configured)):
+        if path.is_file():
+            reports.append(FileReport(_name(realm, path), _loading_problems(realm, path, load)))
     return reports
+
+
+def _loading_problems(realm: Realm, path: Path, load: Callable[[Realm], object]) -> list[Problem]:
+    """The first mistake that loading a file finds."""
+    try:
+        load(realm)
+    except FormatError as error:
+        line = error.where.removeprefix(f"{path}:")
+        return [Problem(_name(realm, path), int(line) if line.isdecimal() else 0, "", error.problem, error.hint)]
+    return []
 
 
 def _name(realm: Realm, path: Path) -> str:

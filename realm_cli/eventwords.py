@@ -70,6 +70,10 @@ def _champion(facts: Facts) -> str:
 
 _WORDS: dict[str, Callable[[Facts], str]] = {
     "achievement": lambda facts: f"achievement: {facts['title']}",
+    "asset_damaged": lambda facts: f"damaged copy of {facts['asset']} in {facts['zone']} was set aside",
+    "asset_moved": lambda facts: (
+        f"{facts['asset']} {'is safe in' if facts['direction'] == 'push' else 'came from'} {facts['zone']}"
+    ),
     "battle_started": lambda facts: "the battle begins",
     "battle_resumed": lambda facts: f"the battle goes on at step {facts['step']:,}",
     "battle_stopped": lambda facts: f"the battle ended at step {facts['step']:,}{_because(facts)}",
@@ -104,6 +108,6 @@ _WORDS: dict[str, Callable[[Facts], str]] = {
 _NOISE = {"checkpoint_saved", "eval_done", "quest_added"}
 _GREAT = {"skill_level_up", "level_up", "new_champion", "achievement"}
 _BAD = {
-    "checkpoint_damaged", "eval_suspicious", "loss_not_finite", "machine_failure", "quest_failed", "quest_held",
+    "asset_damaged", "checkpoint_damaged", "eval_suspicious", "loss_not_finite", "machine_failure", "quest_failed", "quest_held",
     "quest_rejected", "skill_regressed",
 }  # fmt: skip

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 GROUP = "realm"
 PART_HOOKS = (
     "realm_commands", "realm_records", "realm_skills", "realm_inspectors", "realm_oracles", "realm_callbacks",
-    "realm_pages", "realm_services",
+    "realm_pages", "realm_services", "realm_zone_types",
 )  # fmt: skip
 
 hookspec = pluggy.HookspecMarker(GROUP)
@@ -72,6 +72,12 @@ def realm_pages() -> list[Part]:
 @hookspec
 def realm_services() -> list[Part]:
     """Services that run beside a battle: the object is a `realm_cli.services.Service`."""
+    raise AssertionError("a specification is never called")
+
+
+@hookspec
+def realm_zone_types() -> list[Part]:
+    """Places where assets can lie: the name is `type` in `zones.yaml`, the object a `realm_cli.zones.ZoneType`."""
     raise AssertionError("a specification is never called")
 
 

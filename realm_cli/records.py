@@ -302,6 +302,17 @@ class ServiceRecord(Record, frozen=True, kw_only=True):
     started_at: str
 
 
+class LeaseRecord(Record, frozen=True, kw_only=True):
+    """Somebody needs an asset (`status/leases/`): it stays as long as that process lives."""
+
+    kind: ClassVar[str] = "lease"
+
+    asset: str
+    why: str
+    process: ProcessMark
+    since: str
+
+
 class EventRecord(Record, frozen=True, kw_only=True):
     """Something that happened and is already on disk."""
 
@@ -337,5 +348,6 @@ SHARED_RECORDS: tuple[type[Record], ...] = (
     TrainingStatus,
     EventRecord,
     ServiceRecord,
+    LeaseRecord,
     JournalRecord,
 )

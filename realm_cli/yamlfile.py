@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -89,25 +90,38 @@ def load(path: Path, schema: type[S]) -> S:
     return check(data if data is not None else {}, schema, path, node)
 
 
-def check(data: Any, schema: type[S], path: Path, node: yaml.Node | None = None) -> S:
-    """`data` as `schema`, or a `FormatError` that names file, line and key."""
+def check(data: Any, schema: type[S], path: Path, node: yaml.Node | None = None, within: Sequence[str] = ()) -> S:
+    """`data` as `schema`, or a `FormatError` that names file, line and key; `within` is the key path of `data`."""
     try:
         return msgspec.convert(data, schema)
     except msgspec.ValidationError as error:
-        raise _explain(str(error), schema, path, node) from None
+        raise _explain(str(error), schema, path, node, list(within)) from None
+
+
+def check_each(
+    data: dict[str, Any], key: str, schema: type[S], path: Path, node: yaml.Node | None = None
+) -> dict[str, S]:
+    """The named entries under `key`, each as `schema`: so that a mistake is told with the name of its entry."""
+    entries = data.get(key)
+    if not isinstance(entries, dict):
+        return {}
+    return {name: check(entry, schema, path, node, [key, str(name)]) for name, entry in entries.items()}
 
 
 _UNKNOWN = re.compile(r"Object contains unknown field `(.+?)`")
 _MISSING = re.compile(r"Object missing required field `(.+?)`")
 
 
-def _explain(message: str, schema: type[msgspec.Struct], path: Path, node: yaml.Node | None) -> FormatError:
+def _explain(
+    message: str, schema: type[msgspec.Struct], path: Path, node: yaml.Node | None, within: list[str]
+) -> FormatError:
     """msgspec's message turned into one with line, key and the nearest valid key."""
     problem, _, place = message.partition(" - at `")
     keys = [key for key in place.rstrip("`").removeprefix("$").split(".") if key and key != "[...]"]
+    there = [*within, *keys]
     unknown = _UNKNOWN.match(problem)
     if unknown:
-        where = [*keys, unknown[1]]
+        where = [*there, unknown[1]]
         known = _fields_at(schema, keys)
         return FormatError(
             f"{path}:{line_of(node, where)}", f"unknown key '{'.'.join(where)}'", nearest(unknown[1], known)
@@ -115,10 +129,10 @@ def _explain(message: str, schema: type[msgspec.Struct], path: Path, node: yaml.
     missing = _MISSING.match(problem)
     if missing:
         return FormatError(
-            f"{path}:{line_of(node, keys)}", f"key '{'.'.join([*keys, missing[1]])}' is missing", "add it"
+            f"{path}:{line_of(node, there)}", f"key '{'.'.join([*there, missing[1]])}' is missing", "add it"
         )
-    key = ".".join(keys) or "the file"
-    return FormatError(f"{path}:{line_of(node, keys)}", f"{key}: {problem[:1].lower()}{problem[1:]}")
+    key = ".".join(there) or "the file"
+    return FormatError(f"{path}:{line_of(node, there)}", f"{key}: {problem[:1].lower()}{problem[1:]}")
 
 
 def _fields_at(schema: type[msgspec.Struct], keys: list[str]) -> list[str]:

@@ -164,6 +164,20 @@ class SmallDisk:
         self._enter = ["nsenter", "-m", "-t", str(self._keeper.pid)]
         self._outside = Path(f"/proc/{self._keeper.pid}/root") / self._inside.relative_to("/")
 
+    @property
+    def folder(self) -> Path:
+        """The disk as it is seen from outside."""
+        return self._outside
+
+    @property
+    def inside(self) -> Path:
+        """Its path for programs that run on it."""
+        return self._inside
+
+    def entered(self, line: list[str]) -> list[str]:
+        """The line of a program that runs where the disk is mounted."""
+        return [*self._enter, *line]
+
     def holding(self, realm: Realm) -> Realm:
         """A copy of a realm on the disk, as it is seen from outside."""
         subprocess.run([*self._enter, "cp", "-a", str(realm.root), str(self._inside / "realm")], check=True)

@@ -1,0 +1,1 @@
+"""The vault: what lies where, and how it gets there."""

@@ -1,0 +1,194 @@
+"""`realm vault push|fetch|pull|transfers`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from realm_cli import champions
+from realm_cli.errors import RealmError
+from realm_cli.ledger import Ledger
+from realm_cli.realm import Realm
+from realm_cli.terminal import (
+    Context,
+    emit,
+    human_bytes,
+    human_seconds,
+    is_interactive,
+    json_option,
+    note,
+    pass_context_realm,
+    table,
+)
+from realm_cli.zones import Copying
+from realm_vault import transfers
+from realm_vault.assets import full_id
+from realm_vault.keeper import Keeper, Moved
+from realm_vault.places import opened
+
+PARALLEL = 3
+"""Assets that are on their way at once."""
+limit_option = click.option("--limit-kb", type=click.IntRange(1), help="Kilobytes a second at most, for each asset.")
+Report = Callable[[str], Callable[[int], None] | None]
+
+
+@click.command("push")
+@click.argument("assets", nargs=-1)
+@click.option("--zone", required=True, help="Where to.")
+@limit_option
+@json_option
+@pass_context_realm
+def push_command(ctx: Context, assets: tuple[str, ...], zone: str, limit_kb: int | None, as_json: bool) -> None:
+    """Send ASSETS to a zone; without one, the latest checkpoint and the champion.
+
+    Every file is hashed there before the asset appears. What is cut off goes on where it was. When the zone is away,
+    they wait: realm vault transfers --send.
+    """
+    with opened(ctx.realm, ctx.manager) as places:
+        keeper = Keeper(ctx.realm, ctx.manager, places)
+        places.check(zone)
+        keeper.scan()
+        wanted = list(dict.fromkeys(full_id(one, ctx.realm.config.hero) for one in assets or _usual(ctx.realm)))
+        for one in wanted:
+            keeper.get(one)
+
+        def push(one: str, report: Report) -> Moved:
+            return keeper.push(one, zone, Copying(limit_kb, report(one)))
+
+        moved = _all(wanted, push)
+    _say(moved, as_json)
+
+
+def _usual(realm: Realm) -> list[str]:
+    hero = realm.config.hero
+    champion = champions.read(realm, hero)
+    steps = [Ledger(realm).get_latest().step, *([champion.step] if champion else [])]
+    return [f"checkpoint_{hero}_{step}" for step in steps]
+
+
+@click.command("fetch")
+@click.argument("asset")
+@click.option("--to", "dest", type=click.Path(path_type=Path), help="A new folder or file instead of the realm.")
+@limit_option
+@json_option
+@pass_context_realm
+def fetch_command(ctx: Context, asset: str, dest: Path | None, limit_kb: int | None, as_json: bool) -> None:
+    """Bring ASSET here from the nearest zone that has it, verified, or fail."""
+    with opened(ctx.realm, ctx.manager) as places:
+        keeper = Keeper(ctx.realm, ctx.manager, places)
+
+        def fetch(one: str, report: Report) -> Moved:
+            return keeper.fetch(one, dest, copying=Copying(limit_kb, report(one)))
+
+        moved = _all([asset], fetch)
+    _say(moved, as_json)
+
+
+@click.command("pull")
+@click.argument("assets", nargs=-1, required=True)
+@click.option("--zone", required=True, help="Where from.")
+@limit_option
+@json_option
+@pass_context_realm
+def pull_command(ctx: Context, assets: tuple[str, ...], zone: str, limit_kb: int | None, as_json: bool) -> None:
+    """Bring ASSETS here from one zone, verified."""
+    with opened(ctx.realm, ctx.manager) as places:
+        keeper = Keeper(ctx.realm, ctx.manager, places)
+        places.check(zone)
+        keeper.scan(zone)
+
+        def pull(one: str, report: Report) -> Moved:
+            return keeper.fetch(one, zone=zone, copying=Copying(limit_kb, report(one)))
+
+        moved = _all(list(dict.fromkeys(assets)), pull)
+    _say(moved, as_json)
+
+
+@click.command("transfers")
+@click.option("--send", is_flag=True, help="Send what waits for a zone.")
+@json_option
+@pass_context_realm
+def transfers_command(ctx: Context, send: bool, as_json: bool) -> None:
+    """List transfers, newest first: queued, running, done, failed."""
+    if send:
+        _send_waiting(ctx)
+    rows = [record.to_dict() for record in transfers.read_all(ctx.realm)]
+    shown = [{**row, "size": human_bytes(row["size"])} for row in rows[:30]]
+    columns = ["asset", "direction", "zone", "size", "state", "asked_at"]
+    emit(rows, as_json, lambda: click.echo(table(shown, columns)))
+    for row in rows[:30]:
+        if row["reason"] and row["state"] == "queued" and not as_json:
+            note(f"{row['asset']}: {row['reason']}")
+
+
+def _send_waiting(ctx: Context) -> None:
+    with opened(ctx.realm, ctx.manager) as places:
+        keeper = Keeper(ctx.realm, ctx.manager, places)
+        for record in transfers.waiting(ctx.realm):
+            try:
+                done = keeper.push(record.asset, record.zone)
+            except RealmError as error:
+                note(f"error: {record.asset}: {error.message}")
+                transfers.forget(ctx.realm, record)
+                continue
+            if done.success:
+                transfers.forget(ctx.realm, record)
+
+
+# -- several at once ---------------------------------------------------------------------------------------------
+
+
+def _all(wanted: list[str], work: Callable[[str, Report], Moved]) -> list[Moved | RealmError]:
+    """Move every asset, a few at a time; what fails keeps no other from being moved."""
+
+    def one(asset: str) -> Moved | RealmError:
+        try:
+            return work(asset, report)
+        except RealmError as error:
+            return error
+
+    with _progress() as report, ThreadPoolExecutor(PARALLEL) as pool:
+        return list(pool.map(one, wanted))
+
+
+@contextmanager
+def _progress() -> Iterator[Report]:
+    """A line for each asset on a terminal, nothing elsewhere."""
+    if not is_interactive():
+        yield lambda asset: None
+        return
+    from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
+
+    with Progress("{task.description}", DownloadColumn(), TransferSpeedColumn(), transient=True) as shown:
+
+        def report(asset: str) -> Callable[[int], None]:
+            task = shown.add_task(asset, total=None)
+            return lambda count: shown.update(task, completed=count)
+
+        yield report
+
+
+def _say(moved: list[Moved | RealmError], as_json: bool) -> None:
+    """What became of each; the first error is raised when all is said."""
+    good = [one for one in moved if isinstance(one, Moved)]
+    rows: list[dict[str, Any]] = [dataclasses.asdict(one) for one in good]
+    shown = [
+        {**row, "size": human_bytes(row["bytes"]), "time": human_seconds(row["seconds"]), "path": row["path"] or None}
+        for row in rows
+    ]
+    if rows or as_json:
+        emit(rows, as_json, lambda: click.echo(table(shown, ["asset", "zone", "state", "size", "time", "path"])))
+    for one in good:
+        if one.state == "queued":
+            note(f"{one.asset} waits for zone {one.zone}: {one.reason}")
+    errors = [one for one in moved if isinstance(one, RealmError)]
+    for error in errors[1:]:
+        note(f"error: {error.message}")
+    if errors:
+        raise errors[0]

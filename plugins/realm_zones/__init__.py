@@ -1,0 +1,1 @@
+"""Zone types: a folder of this machine, a folder behind ssh."""

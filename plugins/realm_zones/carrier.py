@@ -1,0 +1,166 @@
+"""How commands reach a zone's machine: run here, or through one kept ssh connection. Argument lists, never shell strings."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shlex
+import stat
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from realm_cli.errors import RealmError, RefusedError
+from realm_cli.zones import AwayError
+
+CONNECT_SECONDS = 10
+COMMAND_SECONDS = 3600
+"""No command of a zone takes longer: hashing a large model on a slow disk is the longest."""
+KEEP_SECONDS = 60
+"""How long the connection stays open after the last command."""
+
+
+class Carrier(Protocol):
+    """Runs programs on the zone's machine."""
+
+    def run(self, command: Sequence[str], data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        """Run a program with `data` as its standard input. Raises `AwayError` when the machine is not reached."""
+
+    def rsync(self, path: str) -> tuple[list[str], str]:
+        """(further arguments of rsync, how rsync names that path)."""
+
+    def explain(self, words: str) -> RealmError | None:
+        """The error behind what a program said on standard error, when it is one of the connection."""
+
+    def close(self) -> None:
+        """Drop the connection."""
+
+
+class Here:
+    """This machine."""
+
+    def run(self, command: Sequence[str], data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        """Run it here."""
+        return subprocess.run(list(command), input=data, capture_output=True, timeout=COMMAND_SECONDS, check=False)
+
+    def rsync(self, path: str) -> tuple[list[str], str]:
+        """`./` keeps a name with a colon from being taken for a host."""
+        return [], path if path.startswith("/") else f"./{path}"
+
+    def explain(self, words: str) -> RealmError | None:
+        """There is no connection."""
+        return None
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@dataclass(frozen=True)
+class Ssh:
+    """Another machine, by OpenSSH with the user's own configuration, agent and known hosts. Never asks for a password."""
+
+    address: str
+    user: str = ""
+    port: int = 22
+
+    @property
+    def place(self) -> str:
+        """`user@host`."""
+        return f"{self.user}@{self.address}" if self.user else self.address
+
+    def options(self) -> list[str]:
+        """Of every call: no questions, no unknown host, one connection that is kept."""
+        options = {
+            "BatchMode": "yes", "StrictHostKeyChecking": "yes", "ConnectTimeout": str(CONNECT_SECONDS),
+            "ServerAliveInterval": "5", "ServerAliveCountMax": "3", "ControlMaster": "auto",
+            "ControlPersist": str(KEEP_SECONDS), "ControlPath": str(self._socket()), "ForwardAgent": "no",
+            "ForwardX11": "no",
+        }  # fmt: skip
+        arguments = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
+        return [*arguments, *([] if self.port == 22 else ["-p", str(self.port)])]
+
+    def _socket(self) -> Path:
+        """A short path in a folder of our own: the name of a socket may have about 100 bytes."""
+        folder = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"realm-ssh-{os.getuid()}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        facts = folder.lstat()
+        if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.getuid() or facts.st_mode & 0o077:
+            raise RefusedError(f"{folder} is not a folder of your own alone", "remove it, or set XDG_RUNTIME_DIR")
+        # Another configuration of ssh, as HOME brings one, is another connection.
+        name = f"{self.place}:{self.port}:{os.environ.get('HOME', '')}"
+        return folder / hashlib.sha256(name.encode()).hexdigest()[:16]
+
+    def run(self, command: Sequence[str], data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        """Run it there. The far shell sees every argument quoted."""
+        line = ["ssh", *self.options(), "--", self.place, shlex.join(command)]
+        done = _called(line, data)
+        if done.returncode == 255:
+            words = done.stderr.decode("utf-8", "replace")
+            raise self.explain(words) or AwayError(f"ssh to {self.place} failed: {_last(words)}", "try again later")
+        return done
+
+    def rsync(self, path: str) -> tuple[list[str], str]:
+        """Over the same connection. An IPv6 address stands in brackets."""
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        place = f"{self.user}@{host}" if self.user else host
+        return ["-e", shlex.join(["ssh", *self.options()])], f"{place}:{path}"
+
+    def explain(self, words: str) -> RealmError | None:
+        """What ssh said, with what to do."""
+        port = "" if self.port == 22 else f" -p {self.port}"
+        login = f"ssh{port} {self.place}"
+        lower = words.lower()
+        if "identification has changed" in lower:
+            known = self.address if self.port == 22 else f"[{self.address}]:{self.port}"
+            return RefusedError(
+                f"the host key of {self.address} is another one than before: a new system there, or somebody between",
+                f"if that is right: ssh-keygen -R {shlex.quote(known)}, then {login} and compare the fingerprint",
+            )
+        if "host key verification failed" in lower or "no matching host key" in lower:
+            return RefusedError(
+                f"the host key of {self.address} is not known", f"accept it once: {login} (compare the fingerprint)"
+            )
+        if "permission denied" in lower and "publickey" in lower:
+            return RefusedError(
+                f"{self.place} does not let you in", f"put your key there: ssh-copy-id{port} {self.place}"
+            )
+        away = (
+            "refused",
+            "timed out",
+            "no route",
+            "unreachable",
+            "could not resolve",
+            "closed",
+            "reset",
+            "broken pipe",
+        )
+        if any(word in lower for word in away):
+            return AwayError(f"{self.address} is away: {_last(words)}", f"is it on? try: {login}")
+        return None
+
+    def close(self) -> None:
+        """End the kept connection."""
+        subprocess.run(
+            ["ssh", *self.options(), "-O", "exit", "--", self.place], capture_output=True, timeout=30, check=False
+        )
+
+
+def _called(line: list[str], data: bytes) -> subprocess.CompletedProcess[bytes]:
+    try:
+        # The kept connection is a process of its own that holds standard error open: a file, as a pipe would not end.
+        with tempfile.TemporaryFile() as said:
+            done = subprocess.run(
+                line, input=data, stdout=subprocess.PIPE, stderr=said, timeout=COMMAND_SECONDS, check=False
+            )
+            said.seek(0)
+            return subprocess.CompletedProcess(line, done.returncode, done.stdout, said.read())
+    except FileNotFoundError as error:
+        raise RealmError(f"{line[0]} is not installed", "install OpenSSH's client and rsync") from error
+
+
+def _last(words: str) -> str:
+    lines = [line.strip() for line in words.splitlines() if line.strip()]
+    return lines[-1][:200] if lines else "no answer"

@@ -1,0 +1,174 @@
+"""Zones: places that hold checkpoints and data. Their configuration, and the face that every zone type has.
+
+A zone is a root folder on some machine. What lies in it has the same paths as in a realm, so that another realm's root
+can be a zone. Types are plugins (`realm_zone_types`). The realm itself is the zone `local`, which needs no configuration.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple, Protocol
+
+import msgspec
+from msgspec import Meta
+
+from realm_cli import yamlfile
+from realm_cli.errors import FormatError, NotFoundError, RealmError, nearest
+from realm_cli.realm import Realm
+
+if TYPE_CHECKING:
+    from realm_cli.manager import Manager
+
+LOCAL = "local"
+"""The zone that is the realm itself."""
+ZONE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+KINDS = ("checkpoint", "model", "data", "config", "backup")
+"""Kinds of assets."""
+Count = Annotated[int, Meta(ge=1)]
+Amount = Annotated[float, Meta(gt=0)]
+
+
+class AwayError(RealmError):
+    """A zone cannot be reached now: off, asleep, no network, not mounted. Trying again later may help."""
+
+
+class KeepRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What retention keeps in a zone; an asset stays when one of the rules keeps it. None given = everything stays."""
+
+    last: Count | None = None
+    """So many newest."""
+    best: Count | None = None
+    """So many best by train_loss, by val_loss and by each skill's accuracy."""
+    every: Count | None = None
+    """Checkpoints at multiples of so many steps."""
+    level_ups: bool = True
+    days: Amount | None = None
+    """Younger than so many days."""
+    under_gb: Amount | None = None
+    """The newest up to so many gigabytes in all."""
+
+
+class ZoneConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One zone of `configs/zones.yaml`."""
+
+    type: str
+    root: str
+    """The folder on that machine; `~/` is the user's home there."""
+    host: str = ""
+    """Its id in `configs/hosts.yaml`, for zones on other machines."""
+    max_gb: Amount | None = None
+    """What the vault may use there at most."""
+    keep: dict[str, KeepRules] = {}
+    """Retention by kind of asset."""
+
+
+class ZonesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`configs/zones.yaml`."""
+
+    zones: dict[str, ZoneConfig] = {}
+
+
+class FileFact(NamedTuple):
+    """A file in a zone."""
+
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class ZoneState:
+    """How a zone that answers is doing."""
+
+    free: int
+    """Bytes."""
+    total: int
+    latency_s: float
+    clock_ahead_s: float
+    """How far its clock is ahead of ours."""
+
+
+@dataclass(frozen=True)
+class Copying:
+    """How files are copied."""
+
+    limit_kb: int | None = None
+    """Kilobytes a second at most."""
+    progress: Callable[[int], None] | None = None
+    """Told the bytes that are there so far."""
+
+
+class Zone(Protocol):
+    """A place. Paths are relative to its root, with `/`. Every method raises `AwayError` when it cannot be reached."""
+
+    def state(self) -> ZoneState:
+        """Reach it and look."""
+
+    def files(self, folders: Sequence[str]) -> dict[str, FileFact]:
+        """All regular files under the folders, by path; a folder that is absent holds none."""
+
+    def read(self, paths: Sequence[str]) -> dict[str, bytes]:
+        """The content of small files; those that are absent are left out."""
+
+    def write(self, path: str, data: bytes) -> None:
+        """Replace a small file as one step, durably; its folder is made."""
+
+    def hashes(self, folder: str, files: Sequence[str]) -> dict[str, str]:
+        """SHA-256 of files in a folder; those that are absent or unreadable are left out."""
+
+    def move(self, source: str, target: str) -> None:
+        """Rename durably; the target's folder is made. Raises `RefusedError` when the target exists."""
+
+    def remove(self, path: str) -> None:
+        """Delete a file or a folder with all in it; nothing is done when it is absent."""
+
+    def push(self, source: Path, target: str, files: Sequence[str], copying: Copying) -> None:
+        """Copy files of the local folder `source` into the zone's folder `target`; a part that is there is gone on with."""
+
+    def pull(self, source: str, target: Path, files: Sequence[str], copying: Copying) -> None:
+        """Copy files of the zone's folder `source` into the local folder `target`, in the same way."""
+
+    def close(self) -> None:
+        """Drop the connection."""
+
+
+ZoneType = Callable[[Realm, str, ZoneConfig], Zone]
+"""What a part of `realm_zone_types` is: opens the zone of that name. Reaches nothing yet."""
+
+
+def zones_file(realm: Realm) -> Path:
+    """Where the zones are configured."""
+    return realm.configs / "zones.yaml"
+
+
+def configured(realm: Realm) -> dict[str, ZoneConfig]:
+    """The zones beside the realm itself, in the file's order; none without a file."""
+    path = zones_file(realm)
+    if not path.is_file():
+        return {}
+    data, node = yamlfile.read(path)
+    if isinstance(data, dict):
+        yamlfile.check_each(data, "zones", ZoneConfig, path, node)
+    found = yamlfile.check(data if data is not None else {}, ZonesConfig, path, node).zones
+    for name, zone in found.items():
+        where = f"{path}:{yamlfile.line_of(node, ['zones', name])}"
+        if name == LOCAL:
+            raise FormatError(where, f"'{LOCAL}' is the realm itself", "give the zone another name")
+        if not ZONE_ID.fullmatch(name):
+            raise FormatError(where, f"'{name}' cannot be a zone's name", "use letters, digits, '.', '_' and '-'")
+        for kind in zone.keep:
+            if kind not in KINDS:
+                raise FormatError(where, f"zone {name}: keep: '{kind}' is no kind of asset", nearest(kind, KINDS))
+    return found
+
+
+def open_zone(realm: Realm, manager: Manager, name: str) -> Zone:
+    """A zone by name. Raises `NotFoundError` for an unknown one."""
+    known: Mapping[str, ZoneConfig] = {LOCAL: ZoneConfig(type=LOCAL, root=str(realm.root)), **configured(realm)}
+    if name not in known:
+        hint = nearest(name, known) or f"write it into {zones_file(realm)}"
+        raise NotFoundError(f"there is no zone '{name[:100]}'", hint)
+    kind: ZoneType = manager.load_part("realm_zone_types", known[name].type, "zone type")
+    return kind(realm, name, known[name])

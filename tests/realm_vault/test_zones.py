@@ -1,0 +1,185 @@
+"""Zones: what they say when something is wrong, and that nothing is written into the wrong place."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+
+import pytest
+
+from helpers import Ran, SmallDisk, environment, realm_line
+from realm_cli.realm import Realm
+from realm_cli.zones import zones_file
+from realm_vault_boxes import HERO, Box, content, make_checkpoint, write_zones
+
+Vault = Callable[..., Ran]
+
+
+def test_zones_are_listed_with_how_they_are(realm: Realm, box: Box, vault: Vault) -> None:
+    make_checkpoint(realm, 1)
+    vault("push", "--zone", "far")
+
+    rows = {row["zone"]: row for row in vault("zones", "--check", "--json").json}
+
+    assert list(rows) == ["local", "far", "usb"]
+    assert {row["state"] for row in rows.values()} == {"ok"}
+    assert rows["far"]["free"] > 0
+    assert (rows["far"]["host"], rows["far"]["assets"]) == ("box", 1)
+    box.stop()
+    rows = {row["zone"]: row for row in vault("zones", "--check", "--json").json}
+    assert (rows["far"]["state"], rows["local"]["state"]) == ("away", "ok")
+    assert "away" in rows["far"]["why"]
+
+
+def test_an_unknown_host_key_is_refused_with_the_line_that_accepts_it(realm: Realm, box: Box, vault: Vault) -> None:
+    make_checkpoint(realm, 1)
+    box.known.write_text("")
+
+    done = vault("push", "--zone", "far")
+
+    assert done.code == 3
+    assert "the host key of 127.0.0.1 is not known" in done.err
+    assert f"ssh -p {box.port} " in done.err
+    assert list(box.root.iterdir()) == []
+
+
+def test_a_changed_host_key_is_refused(realm: Realm, box: Box, vault: Vault) -> None:
+    make_checkpoint(realm, 1)
+    box.known.write_text(f"[127.0.0.1]:{box.port} {(box.folder / 'user.pub').read_text()}")
+
+    done = vault("push", "--zone", "far")
+
+    assert done.code == 3
+    assert f"ssh-keygen -R '[127.0.0.1]:{box.port}'" in done.err
+
+
+def test_a_user_who_is_not_let_in_is_told_how(realm: Realm, box: Box, vault: Vault) -> None:
+    make_checkpoint(realm, 1)
+    (box.folder / "authorized").write_text("")
+
+    done = vault("push", "--zone", "far")
+
+    assert done.code == 3
+    assert "ssh-copy-id" in done.err
+
+
+def test_a_share_that_is_not_mounted_is_away_and_nothing_is_written_into_its_folder(realm: Realm, vault: Vault) -> None:
+    usb = realm.root.parent / "usb"
+    make_checkpoint(realm, 1)
+    assert vault("push", "--zone", "usb").code == 0
+    make_checkpoint(realm, 2)
+    shutil.rmtree(usb)
+    usb.mkdir()
+
+    done = vault("push", "--zone", "usb", "--json")
+
+    assert [row["state"] for row in done.json] == ["queued"]
+    assert "mark" in done.err
+    assert list(usb.iterdir()) == []
+
+
+def test_a_full_disk_there_is_said_and_the_next_try_succeeds(
+    realm: Realm, box: Box, vault: Vault, small_disk: SmallDisk
+) -> None:
+    folder = make_checkpoint(realm, 1, size=3_000_000, files=4)
+    write_zones(realm, box, small={"type": "local", "root": str(small_disk.inside)})
+
+    def push(asset: str) -> subprocess.CompletedProcess[str]:
+        line = small_disk.entered(realm_line("vault", "push", asset, "--zone", "small", realm=realm))
+        return subprocess.run(line, env=environment(), capture_output=True, text=True, check=False)
+
+    assert push("config_realm").returncode == 0
+    small_disk.fill()
+    done = push("checkpoint_1")
+    assert done.returncode == 1
+    assert "left" in done.stderr
+    assert not (small_disk.folder / "models").exists()
+    small_disk.free()
+    assert push("checkpoint_1").returncode == 0
+    assert content(small_disk.folder / "models" / HERO / folder.name) == content(folder)
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_may_not_be_written_is_said(realm: Realm, box: Box, vault: Vault) -> None:
+    make_checkpoint(realm, 1)
+    box.root.chmod(0o500)
+
+    done = vault("push", "--zone", "far")
+
+    box.root.chmod(0o700)
+    assert done.code == 1
+    assert "write access" in done.err
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("zones:\n  far: {type: ssh, rot: /x}\n", "zones.yaml:2: unknown key"),
+        ("zones:\n  far: {type: shh, root: /x}\n", "did you mean 'ssh'?"),
+        ("zones:\n  far: {type: ssh, root: /x}\n", "has no host"),
+        ("zones:\n  far: {type: ssh, root: /x, host: bix}\n", "did you mean 'box'?"),
+        ("zones:\n  local: {type: local, root: /x}\n", "is the realm itself"),
+        ("zones:\n  '../x': {type: local, root: /x}\n", "cannot be a zone's name"),
+        ("zones:\n  usb: {type: local, root: /x, keep: {checkpoints: {last: 3}}}\n", "did you mean 'checkpoint'?"),
+    ],
+)
+def test_a_mistake_in_the_configuration_is_named(realm: Realm, box: Box, vault: Vault, text: str, said: str) -> None:
+    write_zones(realm, box)
+    zones_file(realm).write_text(text)
+
+    done = vault("zones", "--check")
+
+    assert said in done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_damaged_copy_is_set_aside_and_sent_again(realm: Realm, box: Box, vault: Vault) -> None:
+    folder = make_checkpoint(realm, 6)
+    vault("push", "--zone", "far")
+    copy = box.root / "models" / HERO / folder.name
+    (copy / "part 1.safetensors").write_bytes(os.urandom(50_000))
+    assert vault("verify", "--zone", "usb").code == 0
+
+    done = vault("verify", "--zone", "far", "--json")
+
+    assert (done.code, done.json["damaged"][0]["wrong"]) == (1, ["part 1.safetensors"])
+    assert not copy.exists()
+    assert len(list((box.root / ".vault" / "quarantine").iterdir())) == 1
+    assert [one["zone"] for one in vault("locate", "checkpoint_6", "--json").json["locations"]] == ["local"]
+    assert vault("push", "--zone", "far").code == 0
+    assert content(copy) == content(folder)
+
+
+def test_verifying_in_slices_covers_all_and_a_budget_is_gone_on_with(realm: Realm, vault: Vault) -> None:
+    for step in range(1, 9):
+        make_checkpoint(realm, step, size=100)
+    everything = vault("verify", "--json").json["verified"]
+    parts = [vault("verify", "--slice", f"{part}/3", "--json").json["verified"] for part in (1, 2, 3)]
+    assert sum(parts) == everything
+
+    shutil.rmtree(realm.status / "vault")
+    for _ in range(20):
+        vault("verify", "--max-bytes", 1000)
+    cells = [row["local"] for row in vault("whereis", "--kind", "checkpoint", "--json").json]
+    assert cells == ["ok"] * 8
+    assert vault("verify", "--slice", "4/3").code == 2
+
+
+def test_a_scan_finds_what_is_incomplete_and_reads_nothing_twice(realm: Realm, box: Box, vault: Vault) -> None:
+    folder = make_checkpoint(realm, 1)
+    half = make_checkpoint(realm, 2)
+    (half / "part 0.safetensors").unlink()
+    (realm.data / "rows.jsonl").write_text("{}\n")
+
+    first = vault("scan", "--zone", "local", "--json")
+    second = vault("scan", "--zone", "local", "--json")
+
+    assert "part 0.safetensors is missing" in first.err
+    assert first.json[0]["hashed"] > 0
+    assert second.json[0]["hashed"] == 0
+    assert {row["id"] for row in vault("list", "--kind", "checkpoint", "--json").json} == {f"checkpoint_{HERO}_1"}
+    (realm.status / "vault" / "catalog.json").write_text('{"kind": "vault_cat')
+    assert vault("locate", "checkpoint_1").code == 0
+    assert folder.is_dir()
