@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from realm_cli import leases, skillstate, store
+from realm_cli import leases, pins, skillstate, store
 from realm_cli.realm import Realm
 from realm_cli.skill_records import ChampionRecord
 
@@ -32,7 +32,8 @@ def write(realm: Realm, record: ChampionRecord) -> None:
 def protected_steps(realm: Realm, hero: str) -> dict[int, str]:
     """Steps whose checkpoints have to stay, and why: the champion, level-ups, what is in use or to be examined."""
     kept: dict[int, str] = {}
-    for asset, why in leases.held_now(realm).items():
+    needed = {asset: f"pinned by {one.by}" for asset, one in pins.read(realm).items()} | leases.held_now(realm)
+    for asset, why in needed.items():
         step = asset.removeprefix(f"checkpoint_{hero}_")
         if step.isdecimal():
             kept[int(step)] = why

@@ -71,9 +71,11 @@ def _champion(facts: Facts) -> str:
 _WORDS: dict[str, Callable[[Facts], str]] = {
     "achievement": lambda facts: f"achievement: {facts['title']}",
     "asset_damaged": lambda facts: f"damaged copy of {facts['asset']} in {facts['zone']} was set aside",
+    "asset_dropped": lambda facts: f"{facts['asset']} went to the trash of {facts['zone']}{_because(facts)}",
     "asset_moved": lambda facts: (
         f"{facts['asset']} {'is safe in' if facts['direction'] == 'push' else 'came from'} {facts['zone']}"
     ),
+    "asset_restored": lambda facts: f"{facts['asset']} is back in {facts['zone']}",
     "battle_started": lambda facts: "the battle begins",
     "battle_resumed": lambda facts: f"the battle goes on at step {facts['step']:,}",
     "battle_stopped": lambda facts: f"the battle ended at step {facts['step']:,}{_because(facts)}",

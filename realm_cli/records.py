@@ -313,6 +313,22 @@ class LeaseRecord(Record, frozen=True, kw_only=True):
     since: str
 
 
+class Pin(msgspec.Struct, frozen=True, kw_only=True):
+    """Why an asset has to stay."""
+
+    why: str
+    by: str
+    at: str
+
+
+class PinsRecord(Record, frozen=True, kw_only=True):
+    """Assets that a person wants to stay (`status/pins.json`), by full id."""
+
+    kind: ClassVar[str] = "pins"
+
+    pins: dict[str, Pin] = msgspec.field(default_factory=dict)
+
+
 class EventRecord(Record, frozen=True, kw_only=True):
     """Something that happened and is already on disk."""
 
@@ -349,5 +365,6 @@ SHARED_RECORDS: tuple[type[Record], ...] = (
     EventRecord,
     ServiceRecord,
     LeaseRecord,
+    PinsRecord,
     JournalRecord,
 )

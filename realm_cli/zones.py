@@ -27,6 +27,7 @@ LOCAL = "local"
 ZONE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 KINDS = ("checkpoint", "model", "data", "config", "backup")
 """Kinds of assets."""
+NonNegative = Annotated[int, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=1)]
 Amount = Annotated[float, Meta(gt=0)]
 
@@ -65,10 +66,33 @@ class ZoneConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Retention by kind of asset."""
 
 
+class MinCopies(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many other copies have to be there when one is deleted, by role, else by kind."""
+
+    champion: NonNegative = 1
+    level_up: NonNegative = 1
+    checkpoint: NonNegative = 0
+    model: NonNegative = 0
+    data: NonNegative = 0
+    config: NonNegative = 0
+    backup: NonNegative = 0
+
+
+class Copies(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which copies count."""
+
+    min: MinCopies = MinCopies()
+    max_age_days: Amount = 30.0
+    """A copy that was verified longer ago is hashed again before it counts."""
+
+
 class ZonesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`configs/zones.yaml`."""
 
     zones: dict[str, ZoneConfig] = {}
+    copies: Copies = Copies()
+    trash_days: Annotated[float, Meta(ge=0)] = 7.0
+    """How long what was deleted can be brought back."""
 
 
 class FileFact(NamedTuple):
@@ -145,14 +169,19 @@ def zones_file(realm: Realm) -> Path:
 
 def configured(realm: Realm) -> dict[str, ZoneConfig]:
     """The zones beside the realm itself, in the file's order; none without a file."""
+    return policy(realm).zones
+
+
+def policy(realm: Realm) -> ZonesConfig:
+    """The whole of `zones.yaml`; the defaults without a file."""
     path = zones_file(realm)
     if not path.is_file():
-        return {}
+        return ZonesConfig()
     data, node = yamlfile.read(path)
     if isinstance(data, dict):
         yamlfile.check_each(data, "zones", ZoneConfig, path, node)
-    found = yamlfile.check(data if data is not None else {}, ZonesConfig, path, node).zones
-    for name, zone in found.items():
+    found = yamlfile.check(data if data is not None else {}, ZonesConfig, path, node)
+    for name, zone in found.zones.items():
         where = f"{path}:{yamlfile.line_of(node, ['zones', name])}"
         if name == LOCAL:
             raise FormatError(where, f"'{LOCAL}' is the realm itself", "give the zone another name")

@@ -16,7 +16,7 @@ from realm_vault import assets
 from realm_vault.records import Asset, AssetRecord
 
 INCOMING = ".vault/incoming"
-REPLACED = ".vault/trash"
+REPLACED = ".vault/replaced"
 Copy = Callable[[str, list[str]], None]
 """Copies the named files into a folder of the zone."""
 
@@ -100,7 +100,7 @@ def _is_there(zone: Zone, content: Content, goal: str) -> bool:
 
 
 def _set_aside(zone: Zone, content: Content, goal: str) -> None:
-    """What people edit has another content every day: the old one goes to the trash. A checkpoint never changes."""
+    """What people edit has another content every day: the old one is set aside. A checkpoint never changes."""
     if content.asset.kind in ("config", "data"):
         stamp = now().replace(":", "").replace("+0000", "Z")
         try:

@@ -7,6 +7,7 @@ from realm_cli.parts import Part
 
 _C = "realm_vault.commands"
 _T = "realm_vault.transfer_commands"
+_D = "realm_vault.drop_commands"
 
 
 @hookimpl
@@ -22,6 +23,11 @@ def realm_commands() -> list[Part]:
         Part("vault push", f"{_T}:push_command", "Send assets to a zone."),
         Part("vault fetch", f"{_T}:fetch_command", "Bring an asset here, verified."),
         Part("vault pull", f"{_T}:pull_command", "Bring assets here from one zone."),
+        Part("vault pin", f"{_D}:pin_command", "Let an asset stay, or list what is pinned."),
+        Part("vault unpin", f"{_D}:unpin_command", "Let a pinned asset go again."),
+        Part("vault rm", f"{_D}:rm_command", "Move one copy into its zone's trash."),
+        Part("vault prune", f"{_D}:prune_command", "Show or do what the zones' rules delete."),
+        Part("vault restore", f"{_D}:restore_command", "Bring an asset back from the trash."),
         Part("vault transfers", f"{_T}:transfers_command", "List transfers and send what waits."),
     ]
 
@@ -35,5 +41,6 @@ def realm_records() -> list[Part]:
         Part("vault_scan", f"{module}:ScanRecord", "What the last scan of a zone read."),
         Part("vault_asset", f"{module}:AssetRecord", "An asset in the register of a zone."),
         Part("vault_transfer", f"{module}:TransferRecord", "An asset on its way."),
+        Part("vault_trash", f"{module}:TrashRecord", "A deleted copy that can be brought back."),
         Part("vault_zone", f"{module}:ZoneMark", "The mark by which a zone is recognised."),
     ]

@@ -119,6 +119,14 @@ class Keeper:
                 f"zone {zone} has {free / 1e9:.2f} GB left, {asset.size / 1e9:.2f} GB are needed", "make room there"
             )
 
+    def content(self, asset_id: str, asset: Asset, zone: str) -> Content:
+        """The files of a zone's copy with their hashes."""
+        return (
+            self._content_here(asset_id, asset)
+            if zone == LOCAL
+            else content_in(self.places.zone(zone), asset_id, asset)
+        )
+
     def _content_here(self, asset_id: str, asset: Asset) -> Content:
         """The files of an asset of this realm, by its manifest or by the last scan."""
         if asset.kind == "checkpoint":
@@ -181,7 +189,7 @@ class Keeper:
 
     def _take(self, asset_id: str, asset: Asset, name: str, dest: Path | None, copying: Copying) -> bool:
         source = self.places.zone(name)
-        content = self._content_here(asset_id, asset) if name == LOCAL else content_in(source, asset_id, asset)
+        content = self.content(asset_id, asset, name)
         root = self.realm.root if dest is None else dest.absolute().parent
         root.mkdir(parents=True, exist_ok=True)
         here = self.places.folder(str(root))
@@ -192,10 +200,10 @@ class Keeper:
         )  # fmt: skip
         if dest is None:
             self.catalog.add_copy(asset_id, LOCAL, copy_here(asset, verified=True), asset)
-            self._enter_into_ledger(asset)
+            self.enter_into_ledger(asset)
         return sent
 
-    def _enter_into_ledger(self, asset: Asset) -> None:
+    def enter_into_ledger(self, asset: Asset) -> None:
         """A fetched checkpoint brings its own record."""
         if asset.kind != "checkpoint":
             return
@@ -259,9 +267,7 @@ class Keeper:
             raise NotFoundError(f"zone {zone} holds no {found.id}", "see: realm vault whereis")
         place = self.places.zone(zone)
         try:
-            content = (
-                self._content_here(found.id, found.asset) if zone == LOCAL else content_in(place, found.id, found.asset)
-            )
+            content = self.content(found.id, found.asset, zone)
             wrong = differing(place, content.folder, content.files)
         except FormatError as error:
             wrong = [error.message]

@@ -105,6 +105,23 @@ class TransferRecord(Record, frozen=True, kw_only=True):
     seconds: float = 0.0
 
 
+class TrashRecord(Record, frozen=True, kw_only=True):
+    """`.vault/trash/<time>~<id>/trash.json` in a zone: a deleted copy that can still be brought back."""
+
+    kind: ClassVar[str] = "vault_trash"
+
+    id: str
+    asset_kind: str
+    path: str
+    reason: str
+    dropped_at: str
+    created_at: str
+    size: int
+    files: dict[str, ManifestFile]
+    hero: str = ""
+    step: int = 0
+
+
 class ZoneMark(Record, frozen=True, kw_only=True):
     """`.vault/zone.json` in a zone, and the realm's memory of it: by it a zone is recognised."""
 
