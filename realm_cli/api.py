@@ -11,6 +11,8 @@
 | `get_host(id)`, `get_service_url(service)`, `is_trainer_local()` | the registry of machines |
 | `VaultKeeper()` | `.locate(id)`, `.fetch(id, dest)`, `.register(id)`, `.search(type=)` |
 | `VaultDiscovery().scan_all()` | registers the realm's own assets |
+| `VaultKeeperClient("host:8767")` | `.locate(id)`, `.ensure_local(id)`, `.search(type=)` of another realm |
+| `RemoteLedgerClient(url)`, `get_ledger_client()` | the ledger of another realm; the own one where this machine trains |
 | `ask_vault_first(id, fallback=None)` | a local path, fetched and verified if need be |
 | `push_to_zone(path_or_id, zone)`, `pull_from_zone(path_or_id, zone)` | a result with success, bytes, seconds, verified |
 """
@@ -36,6 +38,9 @@ _PLUGIN_NAMES = {
     "TrainerEngine": "realm_arena.engine",
     "VaultDiscovery": "realm_vault.api",
     "VaultKeeper": "realm_vault.api",
+    "RemoteLedgerClient": "realm_vault.clients",
+    "VaultKeeperClient": "realm_vault.clients",
+    "get_ledger_client": "realm_vault.clients",
     "ask_vault_first": "realm_vault.api",
     "get_skill": "realm_guild.api",
     "get_trainer": "realm_guild.api",

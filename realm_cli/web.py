@@ -23,6 +23,7 @@ from realm_cli.errors import RealmError, StorageError
 from realm_cli.realm import Realm
 from realm_cli.webbody import PacedInput
 from realm_cli.websafety import OPEN_PATHS, UNSAFE, Denial, Safety, read_token
+from realm_cli.zones import AwayError
 
 log = logging.getLogger("realm.web")
 
@@ -206,6 +207,8 @@ def _answer(service: Service, status: int, message: str, hint: str) -> Response:
 
 def status_of(error: RealmError) -> int:
     """The HTTP status of an error."""
+    if isinstance(error, AwayError):
+        return 503
     return 507 if isinstance(error, StorageError) else STATUS[error.exit_code]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from realm_cli import store
+from realm_cli import datafiles, store
 from realm_cli.checkpoint_records import ManifestFile, ManifestRecord
 from realm_cli.checkpoints import MANIFEST
 from realm_cli.errors import FormatError
@@ -130,6 +130,13 @@ class _Look:
             created_at=created_at, hero=one.hero, step=one.step, locations={self.found.zone: copy},
         )  # fmt: skip
 
+    def _readable(self, listing: dict[str, FileFact]) -> dict[str, FileFact]:
+        """Without the names that no JSON can hold."""
+        odd = {path for path in listing if datafiles.printable(path) != path}
+        for path in odd:
+            self._refuse(datafiles.printable(path), "its name is not UTF-8, so it cannot be sent; rename it")
+        return {path: fact for path, fact in listing.items() if path not in odd}
+
     def _refuse(self, path: str, why: str) -> None:
         self.found.wrong.append(f"{path}: {why}")
 
@@ -154,7 +161,7 @@ class _Here(_Look):
 
     def look(self) -> Scan:
         """Find and hash."""
-        listing = list_here(self._realm)
+        listing = self._readable(list_here(self._realm))
         found = assets.named(assets.in_listing(listing), self._is_current)
         loose = [one for one in found.values() if one.kind != "checkpoint"]
         hashes = self._hash([(f"{one.folder}/{name}", fact) for one in loose for name, fact in one.files.items()])
@@ -229,7 +236,7 @@ class _There(_Look):
 
     def look(self) -> Scan:
         """List, read the manifests that are new, compare."""
-        listing = self._zone.files(assets.FOLDERS)
+        listing = self._readable(self._zone.files(assets.FOLDERS))
         checkpoints = [one for one in assets.in_listing(listing) if one.kind == "checkpoint"]
         papers = [f"{one.path}/{MANIFEST}" for one in checkpoints]
         papers += [path for path in listing if path.startswith(f"{assets.REGISTER}/") and path.endswith(".json")]

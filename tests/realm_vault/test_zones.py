@@ -101,16 +101,17 @@ def test_a_full_disk_there_is_said_and_the_next_try_succeeds(
     assert content(small_disk.folder / "models" / HERO / folder.name) == content(folder)
 
 
-@pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_may_not_be_written_is_said(realm: Realm, box: Box, vault: Vault) -> None:
+def test_a_disk_that_is_mounted_read_only_is_said(realm: Realm, box: Box, vault: Vault, small_disk: SmallDisk) -> None:
     make_checkpoint(realm, 1)
-    box.root.chmod(0o500)
+    write_zones(realm, box, small={"type": "local", "root": str(small_disk.inside)})
+    subprocess.run(small_disk.entered(["mount", "-o", "remount,ro", str(small_disk.inside)]), check=True)
+    line = small_disk.entered(realm_line("vault", "push", "--zone", "small", realm=realm))
 
-    done = vault("push", "--zone", "far")
+    done = subprocess.run(line, env=environment(), capture_output=True, text=True, check=False)
 
-    box.root.chmod(0o700)
-    assert done.code == 1
-    assert "write access" in done.err
+    assert done.returncode == 1
+    assert "Read-only file system" in done.stderr
+    assert "give the zone's user write access to its root" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -165,6 +166,17 @@ def test_verifying_in_slices_covers_all_and_a_budget_is_gone_on_with(realm: Real
     cells = [row["local"] for row in vault("whereis", "--kind", "checkpoint", "--json").json]
     assert cells == ["ok"] * 8
     assert vault("verify", "--slice", "4/3").code == 2
+
+
+def test_a_name_that_no_json_can_hold_is_named_and_passed_over(realm: Realm, vault: Vault) -> None:
+    (realm.data / os.fsdecode(b"bad\xff.jsonl")).write_text("{}\n")
+    (realm.data / "good.jsonl").write_text("{}\n")
+
+    done = vault("scan", "--zone", "local")
+
+    assert done.code == 0
+    assert "its name is not UTF-8" in done.err
+    assert [row["id"] for row in vault("list", "--kind", "data", "--json").json] == ["data_good"]
 
 
 def test_a_scan_finds_what_is_incomplete_and_reads_nothing_twice(realm: Realm, box: Box, vault: Vault) -> None:
