@@ -55,7 +55,8 @@ def content_in(zone: Zone, asset_id: str, asset: Asset) -> Content:
 def deliver(zone: Zone, content: Content, copy: Copy, *, target: str = "", register: bool = True) -> bool:
     """Copy, prove by hash, rename, register. Goes on from what an earlier attempt left. False when it was there already."""
     goal = target or content.asset.path
-    if _is_there(zone, content, goal):
+    occupied = bool(zone.files([goal]))
+    if occupied and _is_there(zone, content, goal):
         if register:
             _register(zone, content)
         return False
@@ -72,7 +73,8 @@ def deliver(zone: Zone, content: Content, copy: Copy, *, target: str = "", regis
             f"{content.id} arrived damaged twice: {wrong[0]!r} has another SHA-256",
             f"verify the source: realm vault verify {content.id}",
         )
-    _set_aside(zone, content, goal)
+    if occupied:
+        _set_aside(zone, content, goal)
     if content.folder == content.asset.path:
         zone.move(temp, goal)
     else:
@@ -92,22 +94,15 @@ def differing(zone: Zone, folder: str, files: Mapping[str, ManifestFile]) -> lis
 def _is_there(zone: Zone, content: Content, goal: str) -> bool:
     """Whether it lies there already: complete and right, as when a kill came before it was registered."""
     folder = goal if content.folder == content.asset.path else posixpath.dirname(goal)
-    try:
-        return not differing(zone, folder, content.files)
-    except RealmError:
-        # The folder is not there. Whatever else it is, copying will say.
-        return False
+    return not differing(zone, folder, content.files)
 
 
 def _set_aside(zone: Zone, content: Content, goal: str) -> None:
     """What people edit has another content every day: the old one is set aside. A checkpoint never changes."""
     if content.asset.kind in ("config", "data"):
         stamp = now().replace(":", "").replace("+0000", "Z")
-        try:
-            zone.move(goal, f"{REPLACED}/{stamp}-{content.id}/{posixpath.basename(goal)}")
-        except NotFoundError:
-            return
-    elif zone.files([goal]):
+        zone.move(goal, f"{REPLACED}/{stamp}-{content.id}/{posixpath.basename(goal)}")
+    else:
         raise RefusedError(
             f"{goal} is there already, with another content", "look at it, and move it away if it may be replaced"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -31,8 +32,7 @@ from realm_vault.records import Asset, ScanRecord, TransferRecord
 from realm_vault.scanning import Scan, scan
 
 log = logging.getLogger("realm.vault")
-Progress = Callable[[str, int, int], None]
-"""Told (asset, bytes that are there, bytes in all)."""
+ROOM_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,8 @@ class Keeper:
         self.places = places
         self.catalog = Catalog(realm)
         self._manager = manager
+        self._room: dict[str, tuple[float, int]] = {}
+        self._asking = threading.Lock()
 
     # -- looking -------------------------------------------------------------------------------------------------
 
@@ -113,11 +115,20 @@ class Keeper:
                     f"zone {zone} may hold {config.max_gb:g} GB and has {used / 1e9:.2f} GB",
                     "drop something there first",
                 )
-        free = self.places.zone(zone).state().free
+        free = self._free(zone, asset.size)
         if asset.size > free:
             raise RealmError(
                 f"zone {zone} has {free / 1e9:.2f} GB left, {asset.size / 1e9:.2f} GB are needed", "make room there"
             )
+
+    def _free(self, zone: str, size: int) -> int:
+        """Bytes that are left there, asked for once a minute; what is sent meanwhile is counted."""
+        with self._asking:
+            asked_at, free = self._room.get(zone, (0.0, 0))
+            if time.monotonic() - asked_at > ROOM_SECONDS:
+                asked_at, free = time.monotonic(), self.places.zone(zone).state().free
+            self._room[zone] = (asked_at, free - size)
+            return free
 
     def content(self, asset_id: str, asset: Asset, zone: str) -> Content:
         """The files of a zone's copy with their hashes."""
