@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from realm_cli.checkpoint_records import ManifestFile
+from realm_cli import store
+from realm_cli.checkpoint_records import ManifestFile, ManifestRecord
 from realm_cli.checkpoints import MANIFEST
 from realm_cli.errors import FormatError, UsageError
 from realm_cli.zones import KINDS, FileFact
@@ -58,6 +59,13 @@ def digest_of(files: Mapping[str, ManifestFile]) -> str:
     """The identity of an asset's content."""
     lines = sorted(f"{facts.sha256}  {facts.size}  {path}\n" for path, facts in files.items())
     return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def manifest_files(text: bytes, where: str) -> dict[str, ManifestFile]:
+    """The files that a checkpoint's manifest names. Raises `FormatError`, for names that lead out of it as well."""
+    files = ManifestRecord.from_dict(store.parse_json(text, where), where).files
+    safe_files(files, where)
+    return files
 
 
 def safe_files(files: Iterable[str], where: str) -> None:

@@ -28,6 +28,8 @@ def realm_commands() -> list[Part]:
         Part("vault rm", f"{_D}:rm_command", "Move one copy into its zone's trash."),
         Part("vault prune", f"{_D}:prune_command", "Show or do what the zones' rules delete."),
         Part("vault restore", f"{_D}:restore_command", "Bring an asset back from the trash."),
+        Part("vault officer", "realm_vault.serve_command:officer_command", "Answer for the assets under one folder."),
+        Part("vault export", "realm_vault.export_command:export_command", "Write a checkpoint for other tools."),
         Part("vault serve", "realm_vault.serve_command:serve_command", "Serve the vault to other machines."),
         Part("vault transfers", f"{_T}:transfers_command", "List transfers and send what waits."),
     ]

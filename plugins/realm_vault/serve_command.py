@@ -1,6 +1,8 @@
-"""`realm vault serve`."""
+"""`realm vault serve|officer`."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import click
 
@@ -8,6 +10,7 @@ from realm_cli import services, store
 from realm_cli.terminal import Context, note, pass_context_realm, quiet_option
 
 PORT = 8767
+OFFICER_PORT = 8768
 
 
 @click.command("serve")
@@ -36,3 +39,43 @@ def serve_command(ctx: Context, port: int, host: str | None, quiet: bool) -> Non
         click.echo(door.url)
 
     serve(app, door, ready, app.extensions["places"].close)
+
+
+@click.command("officer")
+@click.option("--zone", required=True, help="The zone's name, as it is shown to others.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=OFFICER_PORT, show_default=True, help="0 = any free one."
+)
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="0.0.0.0 = all networks, where the token is asked for."
+)
+@click.option("--base-dir", required=True, type=click.Path(path_type=Path), help="The zone's root; no realm is needed.")
+@quiet_option
+def officer_command(zone: str, port: int, host: str, base_dir: Path, quiet: bool) -> None:
+    """Answer for the assets under one folder until Ctrl-C; /api/openapi.json describes it."""
+    from realm_cli.errors import NotFoundError, UsageError
+    from realm_cli.realm import Realm
+    from realm_cli.web import Door
+    from realm_cli.websafety import is_loopback, token_path
+    from realm_cli.webserver import serve
+    from realm_cli.zones import ZONE_ID
+    from realm_vault.officer import make_officer
+
+    if not ZONE_ID.fullmatch(zone):
+        raise UsageError(f"'{zone}' cannot be a zone's name", "use letters, digits, '.', '_' and '-'")
+    base = base_dir.expanduser().absolute()
+    if not base.is_dir():
+        raise NotFoundError(f"{base} is no folder", "make it, or name the zone's root")
+    realm, door = Realm(base), Door(host, port)
+    store.make_folders([realm.status])
+    app = make_officer(base, zone, door)
+
+    def ready() -> None:
+        services.announce(realm, "officer", door.url)
+        if not quiet:
+            note("Ctrl-C ends it")
+            if not is_loopback(door.host):
+                note(f"others need the token in {token_path(realm)}; the connection is not encrypted")
+        click.echo(door.url)
+
+    serve(app, door, ready)
