@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from realm_cli.errors import NotFoundError, RealmError, UsageError
+from realm_cli.records import seconds_since
 from realm_cli.terminal import (
     Context,
     emit,
@@ -113,12 +114,16 @@ def locate_command(ctx: Context, asset: str, as_json: bool) -> None:
     }  # fmt: skip
     if not found.found and not as_json:
         raise NotFoundError(f"no zone has {found.id}", "look again: realm vault scan")
-    shown = [{**row, "verified": row["verified_at"] or "never"} for row in locations]
+    shown = [{**row, "verified": _age(row["verified_at"])} for row in locations]
     emit(document, as_json, lambda: click.echo(table(shown, ["zone", "path", "verified"])))
     for zone, copy in found.others:
         note(f"warning: zone {zone} has another content under this name: {copy.path}")
     if not found.found:
         raise SystemExit(NotFoundError.exit_code)
+
+
+def _age(moment: str) -> str:
+    return f"{human_seconds(seconds_since(moment))} ago" if moment else "never"
 
 
 @click.command("whereis")
@@ -162,6 +167,7 @@ def zones_command(ctx: Context, check: bool, as_json: bool) -> None:
     shown = [
         {
             **row, "size": human_bytes(row["size"]), "free": None if row["free"] is None else human_bytes(row["free"]),
+            "scanned": _age(row["scanned"] or ""),
             "latency": None if row["latency_s"] is None else f"{row['latency_s'] * 1000:.0f} ms",
         }
         for row in rows

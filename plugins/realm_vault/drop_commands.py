@@ -11,7 +11,8 @@ import click
 from realm_cli import pins
 from realm_cli.errors import NotFoundError, RealmError
 from realm_cli.process import user_name
-from realm_cli.terminal import Context, emit, human_bytes, json_option, note, pass_context_realm, table
+from realm_cli.records import seconds_since
+from realm_cli.terminal import Context, emit, human_bytes, human_seconds, json_option, note, pass_context_realm, table
 from realm_cli.zones import LOCAL
 from realm_vault.assets import full_id
 from realm_vault.dropping import Dropper
@@ -41,7 +42,8 @@ def pin_command(ctx: Context, asset: str | None, why: str, as_json: bool) -> Non
         {"asset": name, "why": one.why or None, "by": one.by, "at": one.at}
         for name, one in pins.read(ctx.realm).items()
     ]
-    emit(rows, as_json, lambda: click.echo(table(rows, ["asset", "why", "by", "at"])))
+    shown = [{**row, "pinned": f"{human_seconds(seconds_since(str(row['at'])))} ago"} for row in rows]
+    emit(rows, as_json, lambda: click.echo(table(shown, ["asset", "why", "by", "pinned"])))
 
 
 @click.command("unpin")
@@ -131,6 +133,12 @@ def restore_command(ctx: Context, asset: str | None, zone: str, as_json: bool) -
             }
             for one in dropper.trash(zone)
         ]
-    shown = [{**row, "size": human_bytes(float(str(row["size"])))} for row in rows]
+    shown = [
+        {
+            **row, "size": human_bytes(float(str(row["size"]))),
+            "dropped": f"{human_seconds(seconds_since(str(row['dropped'])))} ago",
+        }
+        for row in rows
+    ]  # fmt: skip
     if asset is None or as_json:
         emit(rows, as_json, lambda: click.echo(table(shown, ["asset", "size", "dropped", "reason"])))

@@ -15,6 +15,7 @@ from realm_cli import champions
 from realm_cli.errors import RealmError
 from realm_cli.ledger import Ledger
 from realm_cli.realm import Realm
+from realm_cli.records import seconds_since
 from realm_cli.terminal import (
     Context,
     emit,
@@ -119,8 +120,11 @@ def transfers_command(ctx: Context, send: bool, as_json: bool) -> None:
     if send:
         _send_waiting(ctx)
     rows = [record.to_dict() for record in transfers.read_all(ctx.realm)]
-    shown = [{**row, "size": human_bytes(row["size"])} for row in rows[:30]]
-    columns = ["asset", "direction", "zone", "size", "state", "asked_at"]
+    shown = [
+        {**row, "size": human_bytes(row["size"]), "asked": f"{human_seconds(seconds_since(row['asked_at']))} ago"}
+        for row in rows[:30]
+    ]
+    columns = ["asset", "direction", "zone", "size", "state", "asked"]
     emit(rows, as_json, lambda: click.echo(table(shown, columns)))
     for row in rows[:30]:
         if row["reason"] and row["state"] == "queued" and not as_json:
@@ -178,12 +182,9 @@ def _say(moved: list[Moved | RealmError], as_json: bool) -> None:
     """What became of each; the first error is raised when all is said."""
     good = [one for one in moved if isinstance(one, Moved)]
     rows: list[dict[str, Any]] = [dataclasses.asdict(one) for one in good]
-    shown = [
-        {**row, "size": human_bytes(row["bytes"]), "time": human_seconds(row["seconds"]), "path": row["path"] or None}
-        for row in rows
-    ]
+    shown = [{**row, "size": human_bytes(row["bytes"]), "time": human_seconds(row["seconds"])} for row in rows]
     if rows or as_json:
-        emit(rows, as_json, lambda: click.echo(table(shown, ["asset", "zone", "state", "size", "time", "path"])))
+        emit(rows, as_json, lambda: click.echo(table(shown, ["asset", "zone", "state", "size", "time"])))
     for one in good:
         if one.state == "queued":
             note(f"{one.asset} waits for zone {one.zone}: {one.reason}")
