@@ -218,7 +218,8 @@ def verify_command(
     ctx: Context, assets: tuple[str, ...], zone: str | None, part: str | None, max_bytes: int | None,
     max_minutes: float | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Hash copies again, those first that were verified longest ago. A damaged one goes to .vault/quarantine.
+    """Hash copies again, those first that were verified longest ago. A damaged one goes to .vault/quarantine, and a good
+    copy takes its place where there is one.
 
     Exit code 1 when a copy was damaged.
     """
@@ -242,7 +243,16 @@ def verify_command(
                 note(f"warning: {error.message}")
                 continue
             done += size
-            rows.append({"id": name, "zone": where, "size": size, "ok": not wrong, "wrong": wrong})
+            rows.append(
+                {
+                    "id": name,
+                    "zone": where,
+                    "size": size,
+                    "ok": not wrong,
+                    "wrong": wrong,
+                    "mended": bool(wrong) and _mended(keeper, name, where),
+                }
+            )
     damaged = [row for row in rows if not row["ok"]]
     document = {"verified": len(rows), "bytes": done, "damaged": damaged}
     emit(
@@ -251,11 +261,22 @@ def verify_command(
         lambda: click.echo(f"{len(rows):,} copies verified ({human_bytes(done)}), {len(damaged)} damaged"),
     )
     for row in damaged:
-        note(
-            f"error: {row['id']} in zone {row['zone']} is damaged: {row['wrong'][0]}; it lies in .vault/quarantine there"
-        )
+        note(f"error: {row['id']} in zone {row['zone']} is damaged: {row['wrong'][0]}; {_fate(row)}")
     if damaged:
         raise SystemExit(RealmError.exit_code)
+
+
+def _fate(row: dict[str, Any]) -> str:
+    aside = "it lies in .vault/quarantine there"
+    return f"{aside}, and a good copy in its place" if row["mended"] else f"{aside}; no good copy took its place"
+
+
+def _mended(keeper: Keeper, name: str, zone: str) -> bool:
+    try:
+        return keeper.mend(name, zone)
+    except RealmError as error:
+        note(f"warning: {name} could not be put back into zone {zone}: {error.message}")
+        return False
 
 
 def _slice(text: str | None) -> tuple[int, int]:

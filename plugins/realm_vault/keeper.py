@@ -290,3 +290,10 @@ class Keeper:
         self.catalog.drop_copy(found.id, zone)
         emit(self.realm, self._manager, "asset_damaged", asset=found.id, zone=zone, file=wrong[0])
         return wrong
+
+    def mend(self, asset_id: str, zone: str) -> bool:
+        """Put a good copy where a damaged one was set aside; False when no good one is at hand. Raises `RealmError`."""
+        found = self.catalog.locate(asset_id)
+        if zone == LOCAL:
+            return found.found and self.fetch(found.id).success
+        return LOCAL in dict(found.copies) and self.push(found.id, zone).success

@@ -136,21 +136,38 @@ def test_a_mistake_in_the_configuration_is_named(realm: Realm, box: Box, vault: 
     assert "Traceback" not in done.err
 
 
-def test_a_damaged_copy_is_set_aside_and_sent_again(realm: Realm, box: Box, vault: Vault) -> None:
+@pytest.mark.parametrize("zone", ["far", "local"])
+def test_a_damaged_copy_is_set_aside_and_a_good_one_takes_its_place(
+    realm: Realm, box: Box, vault: Vault, zone: str
+) -> None:
     folder = make_checkpoint(realm, 6)
     vault("push", "--zone", "far")
-    copy = box.root / "models" / HERO / folder.name
+    good = content(folder)
+    root = box.root if zone == "far" else realm.root
+    copy = root / "models" / HERO / folder.name
     (copy / "part 1.safetensors").write_bytes(os.urandom(50_000))
     assert vault("verify", "--zone", "usb").code == 0
 
-    done = vault("verify", "--zone", "far", "--json")
+    done = vault("verify", "--zone", zone, "--json")
 
-    assert (done.code, done.json["damaged"][0]["wrong"]) == (1, ["part 1.safetensors"])
-    assert not copy.exists()
-    assert len(list((box.root / ".vault" / "quarantine").iterdir())) == 1
-    assert [one["zone"] for one in vault("locate", "checkpoint_6", "--json").json["locations"]] == ["local"]
-    assert vault("push", "--zone", "far").code == 0
-    assert content(copy) == content(folder)
+    damaged = done.json["damaged"][0]
+    assert (done.code, damaged["wrong"], damaged["mended"]) == (1, ["part 1.safetensors"], True)
+    assert content(copy) == good
+    assert len(list((root / ".vault" / "quarantine").iterdir())) == 1
+    assert [one["zone"] for one in vault("locate", "checkpoint_6", "--json").json["locations"]] == ["local", "far"]
+    assert vault("verify").code == 0
+
+
+def test_the_only_copy_when_damaged_is_set_aside_and_said(realm: Realm, vault: Vault) -> None:
+    folder = make_checkpoint(realm, 6)
+    (folder / "part 1.safetensors").write_bytes(os.urandom(50_000))
+
+    done = vault("verify")
+
+    assert done.code == 1
+    assert "no good copy took its place" in done.err
+    assert not folder.exists()
+    assert len(list((realm.root / ".vault" / "quarantine").iterdir())) == 1
 
 
 def test_verifying_in_slices_covers_all_and_a_budget_is_gone_on_with(realm: Realm, vault: Vault) -> None:
