@@ -38,24 +38,25 @@ def make(watch: Watch) -> Blueprint:
     def stream() -> Response:
         """Server-sent events: `state` and `happened`; `Last-Event-ID` or `after` says what is known already."""
         after = _offset(request.headers.get("Last-Event-ID") or request.args.get("after"))
-        if watch.seats >= MAX_STREAMS:
+        if not watch.sit_down(MAX_STREAMS):
             busy = msgspec.json.encode(
                 {"error": "too many open pages", "hint": "the page asks every few seconds instead"}
             )
             return Response(busy, 503, {"Retry-After": "30"}, mimetype="application/json")
         lines = stream_with_context(_stream(watch, after))
-        return Response(lines, mimetype="text/event-stream", headers={"X-Accel-Buffering": "no"})
+        response = Response(lines, mimetype="text/event-stream", headers={"X-Accel-Buffering": "no"})
+        response.call_on_close(watch.stand_up)  # also when the browser is gone before the first line
+        return response
 
     return routes
 
 
 def _stream(watch: Watch, after: int | None) -> Iterator[bytes]:
-    with watch.seat():
-        number, first = watch.hello(after)
-        yield b"retry: 2000\n\n" + first
-        while not watch.closing:
-            number, news = watch.wait(number, BEAT_SECONDS)
-            yield news or b": beat\n\n"
+    number, first = watch.hello(after)
+    yield b"retry: 2000\n\n" + first
+    while not watch.closing:
+        number, news = watch.wait(number, BEAT_SECONDS)
+        yield news or b": beat\n\n"
 
 
 def _offset(text: str | None) -> int | None:

@@ -6,8 +6,6 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -211,19 +209,21 @@ class Watch:
         """Open streams."""
         return self._seats
 
-    @contextmanager
-    def seat(self) -> Iterator[None]:
-        """A place in the audience; as long as one is taken, the watcher looks by itself."""
+    def sit_down(self, most: int) -> bool:
+        """Take a place in the audience; False when `most` are taken. As long as one is, the watcher looks by itself."""
         with self._news:
+            if self._seats >= most:
+                return False
             self._seats += 1
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._keep_looking, name="watcher", daemon=True)
                 self._thread.start()
-        try:
-            yield
-        finally:
-            with self._news:
-                self._seats -= 1
+            return True
+
+    def stand_up(self) -> None:
+        """Give the place back."""
+        with self._news:
+            self._seats -= 1
 
     def hello(self, after: int | None) -> tuple[int, bytes]:
         """(number to go on from, the whole state and the events since `after`), for a stream that begins."""
