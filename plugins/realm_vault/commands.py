@@ -22,7 +22,7 @@ from realm_cli.terminal import (
     quiet_option,
     table,
 )
-from realm_cli.zones import KINDS, AwayError
+from realm_cli.zones import KINDS, LOCAL, AwayError
 from realm_vault.keeper import Keeper
 from realm_vault.places import Places, opened
 from realm_vault.records import Asset
@@ -229,6 +229,7 @@ def verify_command(
     with opened(ctx.realm, ctx.manager) as places:
         keeper = Keeper(ctx.realm, ctx.manager, places)
         away: set[str] = set()
+        keeper.scan()
         for name, where, size in _to_verify(keeper, places, assets, zone, _slice(part)):
             if time.monotonic() > deadline or (max_bytes is not None and done and done + size > max_bytes):
                 break
@@ -240,6 +241,9 @@ def verify_command(
                 if zone:
                     raise
                 away.add(where)
+                note(f"warning: {error.message}")
+                continue
+            except NotFoundError as error:  # gone since it was listed
                 note(f"warning: {error.message}")
                 continue
             done += size
@@ -267,6 +271,8 @@ def verify_command(
 
 
 def _fate(row: dict[str, Any]) -> str:
+    if row["zone"] == LOCAL and not row["id"].startswith("checkpoint_"):
+        return "it stays, as the realm works with it: put a good copy in its place"
     aside = "it lies in .vault/quarantine there"
     return f"{aside}, and a good copy in its place" if row["mended"] else f"{aside}; no good copy took its place"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import logging
 import threading
 import time
@@ -109,7 +110,9 @@ class Keeper:
     def _check_room(self, zone: str, asset: Asset) -> None:
         config = self.places.config(zone)
         if config.max_gb is not None:
-            used = sum(one.size for one in self.catalog.read().assets.values() if zone in one.locations)
+            used = sum(
+                one.size for one in self.catalog.read().assets.values() if zone in one.locations and one != asset
+            )
             if used + asset.size > config.max_gb * 1e9:
                 raise RefusedError(
                     f"zone {zone} may hold {config.max_gb:g} GB and has {used / 1e9:.2f} GB",
@@ -141,10 +144,13 @@ class Keeper:
     def _content_here(self, asset_id: str, asset: Asset) -> Content:
         """The files of an asset of this realm, by its manifest or by the last scan."""
         if asset.kind == "checkpoint":
-            text = store.read_bytes(self.realm.root / asset.path / MANIFEST)
             path = f"{asset.path}/{MANIFEST}"
+            try:
+                text = store.read_bytes(self.realm.root / path)
+            except FileNotFoundError:
+                raise NotFoundError(f"{asset_id} is not here any more", "look again: realm vault scan") from None
             files = ManifestRecord.from_dict(store.parse_json(text, path), path).files
-            own = ManifestFile(size=len(text), sha256=store.sha256_file(self.realm.root / path))
+            own = ManifestFile(size=len(text), sha256=hashlib.sha256(text).hexdigest())
             return Content(asset_id, asset, {**files, MANIFEST: own})
         record = store.read_record(folder_of(self.realm) / "scans" / f"{LOCAL}.json", ScanRecord)
         single = asset.path in record.hashes
@@ -221,7 +227,10 @@ class Keeper:
         ledger = Ledger(self.realm, asset.hero)
         with suppress(FileNotFoundError):
             record = store.read_record(self.realm.root / asset.path / LEDGER_MIRROR, LedgerRecord)
-            if record.step not in ledger.steps():
+            own = (record.hero, record.step, record.canonical_name)
+            if own != (asset.hero, asset.step, Path(asset.path).name):
+                log.warning("%s brings a ledger record of %s step %s, which is left out", asset.path, *own[:2])
+            elif record.step not in ledger.steps():
                 ledger.record(record)
 
     # -- both ----------------------------------------------------------------------------------------------------
@@ -271,7 +280,10 @@ class Keeper:
     # -- verifying -----------------------------------------------------------------------------------------------
 
     def verify(self, asset_id: str, zone: str) -> list[str]:
-        """Hash a copy anew. Returns the files that are wrong; the copy is then set aside and no copy any more."""
+        """Hash a copy anew. Returns the files that are wrong; the copy is then set aside and no copy any more.
+
+        What was edited in the realm since the last scan is no damage: the caller has scanned it.
+        """
         found = self.get(asset_id)
         copies = dict(found.copies)
         if found.asset is None or zone not in copies:
@@ -285,9 +297,12 @@ class Keeper:
         if not wrong:
             self.catalog.add_copy(found.id, zone, msgspec.structs.replace(copies[zone], verified_at=now()))
             return []
-        stamp = now().replace(":", "").replace("+0000", "Z")
-        place.move(found.asset.path, f".vault/quarantine/{stamp}-{found.id}")
-        self.catalog.drop_copy(found.id, zone)
+        if (
+            zone != LOCAL or found.asset.kind == "checkpoint"
+        ):  # the realm works with its other files: they stay, and it is said
+            stamp = now().replace(":", "").replace("+0000", "Z")
+            place.move(found.asset.path, f".vault/quarantine/{stamp}-{found.id}")
+            self.catalog.drop_copy(found.id, zone)
         emit(self.realm, self._manager, "asset_damaged", asset=found.id, zone=zone, file=wrong[0])
         return wrong
 
@@ -295,5 +310,5 @@ class Keeper:
         """Put a good copy where a damaged one was set aside; False when no good one is at hand. Raises `RealmError`."""
         found = self.catalog.locate(asset_id)
         if zone == LOCAL:
-            return found.found and self.fetch(found.id).success
+            return LOCAL not in dict(found.copies) and found.found and self.fetch(found.id).success
         return LOCAL in dict(found.copies) and self.push(found.id, zone).success

@@ -91,9 +91,6 @@ class _Look:
         self._manifests: dict[str, dict[str, ManifestFile]] = {}
         self._created: dict[str, str] = {}
 
-    def look(self) -> Scan:
-        raise NotImplementedError
-
     def after(self) -> ScanRecord:
         """What the next scan may rest on."""
         return ScanRecord(

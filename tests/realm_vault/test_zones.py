@@ -170,6 +170,24 @@ def test_the_only_copy_when_damaged_is_set_aside_and_said(realm: Realm, vault: V
     assert len(list((realm.root / ".vault" / "quarantine").iterdir())) == 1
 
 
+def test_what_a_person_edits_is_no_damage_and_what_the_realm_works_with_stays(realm: Realm, vault: Vault) -> None:
+    assert vault("verify").code == 0
+    realm.config_file.write_text(realm.config_file.read_text() + "# mine\n")
+    (realm.data / "new.jsonl").write_text("{}\n")
+    folder = make_checkpoint(realm, 1)
+    vault("scan")
+    shutil.rmtree(folder)
+
+    assert vault("verify").code == 0
+
+    facts = realm.config_file.stat()
+    realm.config_file.write_text(realm.config_file.read_text().replace("# mine", "# rott"))
+    os.utime(realm.config_file, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    done = vault("verify", "config_realm")
+    assert (done.code, "it stays, as the realm works with it" in done.err) == (1, True)
+    assert realm.config_file.is_file()
+
+
 def test_verifying_in_slices_covers_all_and_a_budget_is_gone_on_with(realm: Realm, vault: Vault) -> None:
     for step in range(1, 9):
         make_checkpoint(realm, step, size=100)
