@@ -76,6 +76,7 @@ _WORDS: dict[str, Callable[[Facts], str]] = {
         f"{facts['asset']} {'is safe in' if facts['direction'] == 'push' else 'came from'} {facts['zone']}"
     ),
     "asset_restored": lambda facts: f"{facts['asset']} is back in {facts['zone']}",
+    "vault_job": lambda facts: f"{facts['job']}: {facts['state']}{'; ' if facts['said'] else ''}{facts['said']}",
     "battle_started": lambda facts: "the battle begins",
     "battle_resumed": lambda facts: f"the battle goes on at step {facts['step']:,}",
     "battle_stopped": lambda facts: f"the battle ended at step {facts['step']:,}{_because(facts)}",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -34,6 +35,8 @@ class Page:
     path: str
     make: Callable[[Realm, Manager], Blueprint]
     """Makes the blueprint with all its routes, `/api/` ones too."""
+    watches: Callable[[Realm], Iterable[Path]] | None = None
+    """Files and folders whose changes are the topic of the page's name, for its `data-topics`."""
 
 
 def render(template: str, **values: Any) -> str:

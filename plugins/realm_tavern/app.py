@@ -21,12 +21,12 @@ log = logging.getLogger("realm.tavern")
 def make_app(realm: Realm, manager: Manager, door: Door | None = None) -> Flask:
     """The whole app, not yet served."""
     app = base_app("realm_tavern", "tavern", realm, door or Door(), static_url_path="/static")
-    watch = Watch(realm, manager)
+    pages = load_pages(manager)
+    watch = Watch(realm, manager, {page.name: page.watches for page in pages if page.watches})
     app.extensions["watch"] = watch
     service = service_of(app)
     service.gauges = lambda: _gauges(watch)
     service.page_of_error = frame.page_of_error
-    pages = load_pages(manager)
     frame.furnish(app, watch, pages, service.safety)
     app.register_blueprint(live_api.make(watch))
     app.register_blueprint(control_api.make(realm, watch))

@@ -14,10 +14,10 @@ from realm_cli import champions, checkpoints, skillstate, store
 from realm_cli.checkpoint_records import LedgerRecord, ManifestFile, Tombstone
 from realm_cli.errors import FormatError, NotFoundError
 from realm_cli.ledger import METRICS, Ledger
+from realm_cli.ledgerview import GRAVES, Listing, Row
 from realm_cli.realm import Realm
 from realm_cli.skill_records import EvalLine
 from realm_tavern.checkpoints_query import best_by
-from realm_tavern.checkpoints_rows import GRAVES, Listing, Row
 
 ANCESTORS = 20
 QUESTS = 100

@@ -8,13 +8,13 @@ from flask import Blueprint, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from realm_cli.errors import NotFoundError, UsageError
+from realm_cli.ledgerview import Views, views_of
 from realm_cli.manager import Manager
 from realm_cli.pages import Page, fragment, render
 from realm_cli.realm import Realm
 from realm_cli.terminal import human_bytes
 from realm_tavern import checkpoints_detail as details
-from realm_tavern.checkpoints_query import SORTS, Finder, Query, as_json, marks
-from realm_tavern.checkpoints_rows import Views
+from realm_tavern.checkpoints_query import Finder, Query, as_json, marks
 
 PROMOTE = "guild.promote"
 """The view that makes a checkpoint the champion, where the guild is installed."""
@@ -23,7 +23,7 @@ PROMOTE = "guild.promote"
 def make(realm: Realm, manager: Manager) -> Blueprint:
     """The routes."""
     routes = Blueprint("checkpoints", __name__)
-    views, finder = Views(realm), Finder()
+    views, finder = views_of(realm), Finder()
     views.warm()
 
     @routes.get("/checkpoints")
@@ -35,7 +35,7 @@ def make(realm: Realm, manager: Manager) -> Blueprint:
         facts = _found(realm, views, finder, query)
         facts["last_page"] = facts.pop("pages")  # in templates `pages` are those of the frame
         template = "checkpoints/table.html" if part else "checkpoints/page.html"
-        return render(template, query=query, sorts=SORTS, bytes=human_bytes, **facts)
+        return render(template, query=query, sorts=query.SORTS, bytes=human_bytes, **facts)
 
     @routes.get("/api/checkpoints")
     def checkpoints() -> ResponseReturnValue:

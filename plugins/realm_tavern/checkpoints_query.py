@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
-from urllib.parse import urlencode
-
-from flask import request
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from realm_cli import champions, skillstate
-from realm_cli.errors import UsageError
 from realm_cli.ledger import METRICS
+from realm_cli.ledgerview import LedgerView, Listing, Row
+from realm_cli.listquery import ListQuery, Shown, in_order, page_of
 from realm_cli.realm import Realm
-from realm_tavern.checkpoints_rows import LedgerView, Listing, Row
-from realm_tavern.quests_api import number, one_of
 
-PAGE_SIZE = 100
-LONGEST_TEXT = 200
-Sort = Literal["step", "train_loss", "val_loss", "size", "created_at"]
-SORTS: tuple[str, ...] = get_args(Sort)
-ORDERS = ("asc", "desc")
-SHOWS = ("kept", "all")
-_FIRST = {"train_loss": "asc", "val_loss": "asc"}
-"""The order that a first click on a column asks for; the others begin with the greatest."""
 _KEYS: dict[str, Callable[[Row], Any]] = {
     "step": lambda row: row.step, "train_loss": lambda row: row.train_loss, "val_loss": lambda row: row.val_loss,
     "size": lambda row: row.size, "created_at": lambda row: row.created_at,
@@ -31,51 +19,17 @@ _KEYS: dict[str, Callable[[Row], Any]] = {
 
 
 @dataclass(frozen=True)
-class Query:
+class Query(ListQuery):
     """What a list of checkpoints is to show."""
 
-    sort: str = "step"
-    order: str = "desc"
+    SORTS: ClassVar = tuple(_KEYS)
+    ASCENDING: ClassVar = METRICS
+    CHOICES: ClassVar = {"show": ("kept", "all")}
+
     skill: str = ""
     saved_for: str = ""
     quest: str = ""
     show: str = "kept"
-    page: int = 1
-
-    @classmethod
-    def of_request(cls, *others: str) -> Query:
-        """From the address; `others` are arguments of somebody else. Raises `UsageError`."""
-        known = (*cls.__dataclass_fields__, *others)
-        for name in request.args:
-            if name not in known:
-                raise UsageError(f"unknown argument '{name[:40]}'", f"known: {', '.join(known)}")
-        texts = {name: request.args.get(name, "") for name in ("skill", "saved_for", "quest")}
-        for name, text in texts.items():
-            if len(text) > LONGEST_TEXT:
-                raise UsageError(f"{name} is longer than {LONGEST_TEXT} characters", "ask for a part of it")
-        sort = one_of("sort", request.args.get("sort", "") or "step", SORTS)
-        order = one_of("order", request.args.get("order", "") or _FIRST.get(sort, "desc"), ORDERS)
-        show = one_of("show", request.args.get("show", "") or "kept", SHOWS)
-        return cls(sort=sort, order=order, show=show, page=number("page", 1, 1, 10**8), **texts)
-
-    def address(self, **changes: Any) -> str:
-        """The page's address with some of it changed."""
-        wanted = replace(self, **changes)
-        given = {name: getattr(wanted, name) for name in self.__dataclass_fields__}
-        # The order is always said: what holds without one depends on the column.
-        needed = {name: value for name, value in given.items() if name == "order" or value != getattr(_PLAIN, name)}
-        return urlencode(needed)
-
-    def sorted_by(self, column: str) -> str:
-        """The address of the link in a column's head: the other order when it is sorted by that column already."""
-        first = _FIRST.get(column, "desc")
-        other = "asc" if first == "desc" else "desc"
-        is_turned = self.sort == column and self.order == first
-        return self.address(sort=column, order=other if is_turned else first, page=1)
-
-    def turned(self, page: int) -> str:
-        """The address of another page of the same list."""
-        return self.address(page=page)
 
     def takes(self, row: Row) -> bool:
         """Whether the filter lets a row through."""
@@ -86,33 +40,18 @@ class Query:
         return not self.quest or row.names(self.quest.lower())
 
 
-_PLAIN = Query()
-
-
-@dataclass(frozen=True)
-class Shown:
-    """One page of a list."""
-
-    rows: list[Row]
-    total: int
-    page: int
-    pages: int
-
-
 class Finder:
     """Sorted lists of a ledger, kept as long as it does not change."""
 
     def __init__(self) -> None:
         self._kept: tuple[LedgerView | None, int, dict[tuple[str, str, str], list[Row]]] = (None, 0, {})
 
-    def find(self, view: LedgerView, listing: Listing, query: Query) -> Shown:
+    def find(self, view: LedgerView, listing: Listing, query: Query) -> Shown[Row]:
         """The rows of one page; a page behind the last one is the last one."""
         rows = self._in_order(view, listing, query)
         if query.skill or query.saved_for or query.quest:
             rows = [row for row in rows if query.takes(row)]
-        pages = max(1, -(-len(rows) // PAGE_SIZE))
-        page = min(query.page, pages)
-        return Shown(rows[(page - 1) * PAGE_SIZE : page * PAGE_SIZE], len(rows), page, pages)
+        return page_of(rows, query.page)
 
     def _in_order(self, view: LedgerView, listing: Listing, query: Query) -> list[Row]:
         of_view, number_then, kept = self._kept
@@ -122,17 +61,9 @@ class Finder:
         key = (query.sort, query.order, query.show)
         if key not in kept:
             rows = listing.kept if query.show == "kept" else [*listing.kept, *listing.buried]
-            kept[key] = in_order(rows, query.sort, query.order)
+            newest_first = sorted(rows, key=lambda row: (row.step, row.created_at), reverse=True)
+            kept[key] = in_order(newest_first, _KEYS[query.sort], query.order)
         return kept[key]
-
-
-def in_order(rows: list[Row], sort: str, order: str) -> list[Row]:
-    """Sorted; what has no value comes last either way, and equal ones with the newest first."""
-    value = _KEYS[sort]
-    newest_first = sorted(rows, key=lambda row: (row.step, row.created_at), reverse=True)
-    known = [row for row in newest_first if value(row) is not None]
-    unknown = [row for row in newest_first if value(row) is None]
-    return sorted(known, key=value, reverse=order == "desc") + unknown
 
 
 def marks(realm: Realm, listing: Listing, hero: str) -> dict[int, list[str]]:

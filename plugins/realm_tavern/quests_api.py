@@ -9,8 +9,9 @@ from flask import Blueprint, current_app, flash, jsonify, redirect, request
 from flask.typing import ResponseReturnValue
 
 from realm_cli import disposal, intake
-from realm_cli.errors import RefusedError, UsageError, nearest
+from realm_cli.errors import RefusedError, UsageError
 from realm_cli.events import emit
+from realm_cli.listquery import number, one_of
 from realm_cli.manager import Manager
 from realm_cli.pages import data, done, wants_json
 from realm_cli.quests import STATES, Board
@@ -47,23 +48,6 @@ def add_routes(routes: Blueprint, realm: Realm, manager: Manager, listings: List
     _add_reading(routes, listings)
     _add_uploads(routes, realm, manager)
     _add_verbs(routes, realm, manager, listings)
-
-
-def number(name: str, default: int, lowest: int, highest: int) -> int:
-    """A whole number of the query. Raises `UsageError`."""
-    text = request.args.get(name, "")
-    if not text:
-        return default
-    if not (text.isascii() and text.isdecimal() and len(text) < 10 and lowest <= int(text) <= highest):
-        raise UsageError(f"{name} must be a whole number from {lowest} to {highest}")
-    return int(text)
-
-
-def one_of(name: str, given: str, choices: tuple[str, ...]) -> str:
-    """A word out of a list. Raises `UsageError`."""
-    if given not in choices:
-        raise UsageError(f"{name} '{given[:40]}' is not known", nearest(given[:40], choices))
-    return given
 
 
 def _only(*known: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, current_app, request
 
 from realm_cli.errors import NotFoundError
+from realm_cli.listquery import PAGE_SIZE, number, one_of
 from realm_cli.manager import Manager
 from realm_cli.pages import Page, fragment, render
 from realm_cli.quests import STATES
@@ -16,7 +17,6 @@ from realm_tavern.quests_board import WORDS, Listings, detail, visible
 
 FIRST = 50
 """Quests of each state on the board."""
-PAGE_SIZE = 100
 ORDER = (*PRIORITIES, "processing", "recently_completed", "failed")
 FORGE = "guild.forge"
 """The view that forges quests, where the guild is installed."""
@@ -32,7 +32,7 @@ def make(realm: Realm, manager: Manager) -> Blueprint:
     def board() -> str:
         part = _part("board")
         state = request.args.get("state", "")
-        shown = _page(listings, quests_api.one_of("state", state, STATES)) if state else _board(listings)
+        shown = _page(listings, one_of("state", state, STATES)) if state else _board(listings)
         facts = {"words": WORDS, "priorities": PRIORITIES, "can_forge": FORGE in current_app.view_functions, **shown}
         return render("quests/board.html" if part else "quests/page.html", **facts)
 
@@ -70,7 +70,7 @@ def _page(listings: Listings, state: str) -> dict[str, Any]:
     """A hundred quests of one state."""
     count = len(listings.column(state).names)
     last = max(1, -(-count // PAGE_SIZE))
-    page = min(quests_api.number("page", 1, 1, 10**8), last)  # a queue that shrinks keeps an open page open
+    page = min(number("page", 1, 1, 10**8), last)  # a queue that shrinks keeps an open page open
     first = (page - 1) * PAGE_SIZE
     columns = [{"state": state, "count": count, "quests": listings.rows(state, first, PAGE_SIZE)}]
     return {"columns": columns, "state": state, "page": page, "last": last, "first": first + 1}

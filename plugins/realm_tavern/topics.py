@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from realm_cli import champions
 from realm_cli.realm import FLAGS, PRIORITIES, Realm
 
+Watched = Callable[[Realm], Iterable[Path]]
+
 
 class Topics:
     """The versions of all topics of a realm. A version is a short text that changes whenever the files do."""
 
-    def __init__(self, realm: Realm) -> None:
+    def __init__(self, realm: Realm, watched: Mapping[str, Watched]) -> None:
         self._realm = realm
+        self._watched = watched
 
     def read(self) -> dict[str, str]:
         """Topic → version, the same after a restart of the server."""
         realm, hero = self._realm, self._realm.config.hero
+        own = {name: _version(paths(realm)) for name, paths in self._watched.items()}
         return {
+            **own,
             "battle": _version([realm.training_status]),
             "control": _version(realm.control / f".{flag}" for flag in FLAGS),
             "board": _version(self._board()),

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +22,7 @@ from realm_cli.records import EventRecord, FlagRecord
 from realm_cli.watchtower import Snapshot, gaze, refreshed
 from realm_tavern import achievements, away, hints, values
 from realm_tavern.gauges import Gauges
-from realm_tavern.topics import Topics
+from realm_tavern.topics import Topics, Watched
 
 log = logging.getLogger("realm.tavern")
 
@@ -86,11 +87,11 @@ class _Memory:
 class Watch:
     """Looks at the realm when somebody asks, and by itself as long as a stream is open."""
 
-    def __init__(self, realm: Realm, manager: Manager) -> None:
+    def __init__(self, realm: Realm, manager: Manager, watched: Mapping[str, Watched] | None = None) -> None:
         self.realm = realm
         self.manager = manager
         self.closing = False
-        self._topics = Topics(realm)
+        self._topics = Topics(realm, watched or {})
         self._gauges = Gauges(realm)
         self._memory = _Memory()
         self._looking = threading.RLock()

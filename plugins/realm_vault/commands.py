@@ -168,11 +168,21 @@ def zones_command(ctx: Context, check: bool, as_json: bool) -> None:
         {
             **row, "size": human_bytes(row["size"]), "free": None if row["free"] is None else human_bytes(row["free"]),
             "scanned": _age(row["scanned"] or ""),
+            "seen": "here" if row["zone"] == LOCAL else _age(row["seen"] or ""),
             "latency": None if row["latency_s"] is None else f"{row['latency_s'] * 1000:.0f} ms",
         }
         for row in rows
     ]  # fmt: skip
-    columns = ["zone", "type", "host", "assets", "size", "scanned", *(["free", "latency", "state"] if check else [])]
+    columns = [
+        "zone",
+        "type",
+        "host",
+        "assets",
+        "size",
+        "scanned",
+        "seen",
+        *(["free", "latency", "state"] if check else []),
+    ]
     emit(rows, as_json, lambda: click.echo(table(shown, columns)))
     for row in rows:
         if row["why"] and not as_json:
@@ -184,7 +194,7 @@ def _zone_row(keeper: Keeper, places: Places, name: str, check: bool) -> dict[st
     held = [one for one in record.assets.values() if name in one.locations]
     row: dict[str, Any] = {
         "zone": name, "type": config.type, "host": config.host or None, "root": config.root, "assets": len(held),
-        "size": sum(one.size for one in held), "scanned": record.scanned.get(name), "free": None, "total": None,
+        "size": sum(one.size for one in held), "scanned": record.scanned.get(name), "seen": places.seen(name) or None, "free": None, "total": None,
         "latency_s": None, "state": None, "why": "",
     }  # fmt: skip
     if check:

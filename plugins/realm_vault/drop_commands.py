@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import click
 
 from realm_cli import pins
-from realm_cli.errors import NotFoundError, RealmError
+from realm_cli.errors import NotFoundError
 from realm_cli.process import user_name
 from realm_cli.records import seconds_since
 from realm_cli.terminal import Context, emit, human_bytes, human_seconds, json_option, note, pass_context_realm, table
@@ -18,7 +18,7 @@ from realm_vault.assets import full_id
 from realm_vault.dropping import Dropper
 from realm_vault.keeper import Keeper
 from realm_vault.places import opened
-from realm_vault.pruning import Verdict, plan
+from realm_vault.pruning import carry_out, plan
 
 
 @contextmanager
@@ -92,24 +92,13 @@ def prune_command(ctx: Context, zones: tuple[str, ...], apply: bool, as_json: bo
             keeper.places.check(zone)
             keeper.scan(zone)
             for verdict in plan(ctx.realm, keeper, dropper, zone):
-                rows.append({**dataclasses.asdict(verdict), "outcome": _outcome(dropper, verdict, apply)})
+                rows.append({**dataclasses.asdict(verdict), "outcome": carry_out(dropper, verdict, apply=apply)})
             for old in dropper.empty_trash(zone) if apply else []:
                 note(f"{old.record.id} was deleted for good from the trash of zone {zone}")
     shown = [{**row, "size": human_bytes(float(str(row["size"])))} for row in rows]
     emit(rows, as_json, lambda: click.echo(table(shown, ["zone", "asset", "size", "outcome", "reason"])))
     if not apply and any(row["drop"] for row in rows):
         note("nothing was deleted; do it: realm vault prune --apply")
-
-
-def _outcome(dropper: Dropper, verdict: Verdict, apply: bool) -> str:
-    """keeps, would drop, dropped; or why it was refused at the last moment."""
-    if not verdict.drop:
-        return "keep"
-    try:
-        dropper.drop(verdict.asset, verdict.zone, verdict.reason, dry_run=not apply)
-    except RealmError as error:
-        return f"keep: {error.message}"
-    return "dropped" if apply else "drop"
 
 
 @click.command("restore")

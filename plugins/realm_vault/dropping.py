@@ -112,6 +112,17 @@ class Dropper:
                 f"send it to another zone first: realm vault push {found.id} --zone ZONE",
             )
 
+    def rule(self, found: Located, zone: str) -> str:
+        """The last-copy rule in words, from what the catalog knows; a deletion asks the zones themselves."""
+        assert found.asset is not None
+        role = self.role_of(found.id, found.asset)
+        needed = self.copies_needed(role)
+        others = [other for other, _ in found.copies if other != zone]
+        known = f"known: {', '.join(others)}" if others else "none is known"
+        if needed == 0:
+            return f"copies.min asks for no other copy of a {role} ({known}); it can be restored from the trash."
+        return f"copies.min asks for {needed} other of a {role.replace('_', '-')} ({known}); those are checked when it is deleted."
+
     def copies_needed(self, role: str) -> int:
         """How many other copies have to be there; 0 where there is one zone only."""
         if len(self._keeper.places.names()) < 2:

@@ -36,6 +36,12 @@ def realm_commands() -> list[Part]:
 
 
 @hookimpl
+def realm_pages() -> list[Part]:
+    """The vault in the Tavern."""
+    return [Part("vault", "realm_vault.page:PAGE", "Assets, copies, zones, lineage.")]
+
+
+@hookimpl
 def realm_records() -> list[Part]:
     """The vault's own files."""
     module = "realm_vault.records"

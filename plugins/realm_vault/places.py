@@ -6,6 +6,9 @@ import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
 
 from realm_cli import store
 from realm_cli.errors import NotFoundError, RefusedError, nearest
@@ -51,6 +54,14 @@ class Places:
                 self._open[name] = found
             return self._open[name]
 
+    def seen(self, name: str) -> str:
+        """When a zone answered last; empty when never."""
+        known = store.read_or_set_aside(self._memory(name), ZoneMark)
+        return known.seen_at if known else ""
+
+    def _memory(self, name: str) -> Path:
+        return folder_of(self.realm) / "zones" / f"{name}.json"
+
     def folder(self, root: str) -> Zone:
         """Any folder of this machine, as a zone."""
         kind = self._manager.load_part("realm_zone_types", LOCAL, "zone type")
@@ -64,7 +75,7 @@ class Places:
 
     def _recognise(self, name: str, zone: Zone) -> None:
         """A share that is not mounted is an empty folder: writing into it would fill the wrong disk."""
-        path = folder_of(self.realm) / "zones" / f"{name}.json"
+        path = self._memory(name)
         known = store.read_or_set_aside(path, ZoneMark)
         text = zone.read([MARK]).get(MARK)
         if text is None:
@@ -80,9 +91,8 @@ class Places:
             raise RefusedError(
                 f"zone {name} is another folder than before (its mark differs)", f"if that is right, delete {path}"
             )
-        if known is None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            store.write_record(path, mark, durable=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        store.write_record(path, msgspec.structs.replace(mark, seen_at=now()), durable=known is None)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from realm_cli import skillstate
-from realm_cli.errors import FormatError, NotFoundError
+from realm_cli.errors import FormatError, NotFoundError, RealmError
 from realm_cli.ledger import METRICS, Ledger
 from realm_cli.realm import Realm
 from realm_cli.records import seconds_since
@@ -42,6 +42,17 @@ def plan(realm: Realm, keeper: Keeper, dropper: Dropper, zone: str) -> list[Verd
                     why = why or f"zone {zone} has no rules for this kind"
                 verdicts.append(Verdict(name, zone, asset.size, not why, why or "no rule keeps it"))
     return verdicts
+
+
+def carry_out(dropper: Dropper, verdict: Verdict, *, apply: bool) -> str:
+    """keep, drop (what would be done), dropped; or why it was refused at the last moment."""
+    if not verdict.drop:
+        return "keep"
+    try:
+        dropper.drop(verdict.asset, verdict.zone, verdict.reason, dry_run=not apply)
+    except RealmError as error:
+        return f"keep: {error.message}"
+    return "dropped" if apply else "drop"
 
 
 def _groups(keeper: Keeper, zone: str, kind: str) -> list[list[Named]]:

@@ -129,3 +129,5 @@ class ZoneMark(Record, frozen=True, kw_only=True):
 
     id: str
     made_at: str
+    seen_at: str = ""
+    """In the realm's memory: when the zone answered last."""

@@ -49,10 +49,11 @@ def copy(carrier: Carrier, line: Sequence[str], files: Sequence[str], copying: C
 
 def _follow(process: subprocess.Popen[bytes], copying: Copying) -> None:
     assert process.stdout is not None
-    while chunk := process.stdout.read1(65_536):  # type: ignore[attr-defined]
-        match = _DONE.match(chunk.rpartition(b"\r")[2])
-        if match and copying.progress is not None:
-            copying.progress(int(match[1].replace(b",", b"")))
+    with process.stdout as told:
+        while chunk := told.read1(65_536):  # type: ignore[attr-defined]
+            match = _DONE.match(chunk.rpartition(b"\r")[2])
+            if match and copying.progress is not None:
+                copying.progress(int(match[1].replace(b",", b"")))
 
 
 def _error(carrier: Carrier, code: int, words: str) -> RealmError:

@@ -23,7 +23,17 @@ from realm_tavern_browsing import LOW_CONTRAST, NAMELESS, PHONE, browsing, is_wi
 Open = Callable[..., TavernProcess]
 Start = Callable[..., BattleProcess]
 SHOTS = Path(__file__).parents[2] / "build" / "screenshots"
-PAGES = ("/", "/quests", "/guild", "/skill/bin", "/checkpoints", "/settings")
+PAGES = (
+    "/",
+    "/quests",
+    "/guild",
+    "/skill/bin",
+    "/checkpoints",
+    "/vault",
+    "/vault/prune",
+    "/vault/lineage",
+    "/settings",
+)
 
 
 @pytest.fixture

@@ -12,12 +12,12 @@ from flask.testing import FlaskClient
 from realm_cli import champions, checkpoints, skillstate, store
 from realm_cli.checkpoint_records import QuestShare
 from realm_cli.ledger import Ledger
+from realm_cli.ledgerview import LedgerView
 from realm_cli.manager import Manager
 from realm_cli.realm import Realm
 from realm_cli.skill_records import ChampionRecord, EvalLine, Mastery, SkillState
 from realm_guild_heroes import HERO, checkpoint, weights_of
 from realm_tavern.app import make_app
-from realm_tavern.checkpoints_rows import LedgerView
 from realm_tavern_quests import HOSTILE
 
 PAGE = {"Accept": "text/html"}

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,7 +24,7 @@ from realm_cli.errors import NotFoundError, RealmError
 from realm_cli.ledger import Ledger
 from realm_cli.realm import Realm
 
-log = logging.getLogger("realm.tavern")
+log = logging.getLogger("realm.ledger")
 
 GRAVES = "deleted"
 _KEPT = re.compile(r"[0-9]+\.json")
@@ -247,10 +248,13 @@ class Views:
         self._realm = realm
         self._views: dict[str, LedgerView] = {}
 
+    def of(self, hero: str) -> LedgerView:
+        """A hero's."""
+        return self._views.setdefault(hero, LedgerView(self._realm, hero))
+
     def active(self) -> LedgerView:
         """The active hero's."""
-        hero = self._realm.config.hero
-        return self._views.setdefault(hero, LedgerView(self._realm, hero))
+        return self.of(self._realm.config.hero)
 
     def warm(self) -> None:
         """Read the active hero's ledger in a thread of its own, so that the first page need not wait for it."""
@@ -261,3 +265,13 @@ class Views:
             self.active().listing()
         except (RealmError, OSError) as error:
             log.warning("the ledger was not read ahead: %s", error)
+
+
+@cache
+def _views(root: Path) -> Views:
+    return Views(Realm(root))
+
+
+def views_of(realm: Realm) -> Views:
+    """The views of a realm, shared by all pages of a process."""
+    return _views(realm.root)
