@@ -80,7 +80,7 @@ def snapshot(realm: Realm, paths: Iterable[Path], reason: str) -> Path:
             _copy(path, temp / path.relative_to(realm.root))
         for folder in (temp, *(path for path in temp.rglob("*") if path.is_dir())):
             store.sync_folder(folder)
-        folder = _rename_to_free_name(temp, wanted)
+        folder = put_in_place(temp, wanted)
         store.sync_folder(realm.backups)
     except OSError as error:
         raise StorageError("make the backup", wanted, error) from error
@@ -95,7 +95,7 @@ def _copy(source: Path, target: Path) -> None:
     store.sync_file(target)
 
 
-def _rename_to_free_name(temp: Path, wanted: Path) -> Path:
+def put_in_place(temp: Path, wanted: Path) -> Path:
     """Two snapshots of one second get `-2`, `-3`; a folder that holds files is never renamed over."""
     number = 1
     while True:

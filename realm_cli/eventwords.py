@@ -76,6 +76,8 @@ _WORDS: dict[str, Callable[[Facts], str]] = {
         f"{facts['asset']} {'is safe in' if facts['direction'] == 'push' else 'came from'} {facts['zone']}"
     ),
     "asset_restored": lambda facts: f"{facts['asset']} is back in {facts['zone']}",
+    "copies_missing": lambda facts: f"nothing new reached {facts['zone']} for {facts['days']:g} days",
+    "disk_guarded": lambda facts: f"the disk is nearly full: {len(facts['deeds'])} things were deleted by the rules",
     "vault_job": lambda facts: f"{facts['job']}: {facts['state']}{'; ' if facts['said'] else ''}{facts['said']}",
     "battle_started": lambda facts: "the battle begins",
     "battle_resumed": lambda facts: f"the battle goes on at step {facts['step']:,}",
@@ -111,6 +113,8 @@ _WORDS: dict[str, Callable[[Facts], str]] = {
 _NOISE = {"checkpoint_saved", "eval_done", "quest_added"}
 _GREAT = {"skill_level_up", "level_up", "new_champion", "achievement"}
 _BAD = {
+    "copies_missing",
+    "disk_guarded",
     "asset_damaged", "checkpoint_damaged", "eval_suspicious", "loss_not_finite", "machine_failure", "quest_failed", "quest_held",
     "quest_rejected", "skill_regressed",
 }  # fmt: skip

@@ -82,5 +82,11 @@ def realm_zone_types() -> list[Part]:
 
 
 @hookspec
+def realm_before_risk(realm: Realm, reason: str) -> None:
+    """Called before something that cannot be undone by itself; what it raises keeps that from happening."""
+    raise AssertionError("a specification is never called")
+
+
+@hookspec
 def realm_event(realm: Realm, event: EventRecord) -> None:
     """Called in the emitting process when an event is on disk. A listener that fails is logged; the rest still hear."""

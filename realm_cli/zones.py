@@ -7,7 +7,7 @@ can be a zone. Types are plugins (`realm_zone_types`). The realm itself is the z
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple, Protocol
@@ -64,6 +64,10 @@ class ZoneConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """What the vault may use there at most."""
     keep: dict[str, KeepRules] = {}
     """Retention by kind of asset."""
+    max_gb_of: dict[str, Amount] = {}
+    """What assets of a kind may use there at most."""
+    alarm_days: Annotated[float, Meta(ge=0)] = 3.0
+    """Alarm when no new checkpoint reached it for so long; 0 = never."""
 
 
 class MinCopies(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -91,6 +95,8 @@ class ZonesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     zones: dict[str, ZoneConfig] = {}
     copies: Copies = Copies()
+    keep: dict[str, KeepRules] = {}
+    """Retention of the realm itself by kind of asset: what `realm vault prune` and a full disk drop."""
     trash_days: Annotated[float, Meta(ge=0)] = 7.0
     """How long what was deleted can be brought back."""
 
@@ -187,10 +193,16 @@ def policy(realm: Realm) -> ZonesConfig:
             raise FormatError(where, f"'{LOCAL}' is the realm itself", "give the zone another name")
         if not ZONE_ID.fullmatch(name):
             raise FormatError(where, f"'{name}' cannot be a zone's name", "use letters, digits, '.', '_' and '-'")
-        for kind in zone.keep:
-            if kind not in KINDS:
-                raise FormatError(where, f"zone {name}: keep: '{kind}' is no kind of asset", nearest(kind, KINDS))
+        for key, kinds in (("keep", zone.keep), ("max_gb_of", zone.max_gb_of)):
+            _check_kinds(where, f"zone {name}: {key}", kinds)
+    _check_kinds(f"{path}:{yamlfile.line_of(node, ['keep'])}", "keep", found.keep)
     return found
+
+
+def _check_kinds(where: str, what: str, kinds: Iterable[str]) -> None:
+    for kind in kinds:
+        if kind not in KINDS:
+            raise FormatError(where, f"{what}: '{kind}' is no kind of asset", nearest(kind, KINDS))
 
 
 def open_zone(realm: Realm, manager: Manager, name: str) -> Zone:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from realm_cli import champions, skillstate
+from realm_cli import champions, risks, skillstate
 from realm_cli.checkpoint_records import LedgerRecord
 from realm_cli.errors import NotFoundError, RefusedError
 from realm_cli.ledger import Ledger
@@ -53,6 +53,7 @@ def promote(
             f"{record.canonical_name} cannot be champion: {'; '.join(refused)}",
             f"examine it: realm skill eval SKILL --checkpoint {step} --mastered; or give a reason: --override REASON",
         )
+    risks.before(realm, manager, f"promoting step {step}")
     return _record(realm, manager, record, user_name(), override, refused)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from realm_cli import skillstate, store
+from realm_cli import risks, skillstate, store
 from realm_cli.checkpoint_records import LedgerRecord
 from realm_cli.errors import RefusedError
 from realm_cli.manager import Manager
@@ -108,6 +108,7 @@ def mend(realm: Realm, manager: Manager, hero: str, skill: str, step: int) -> No
 def relearn(realm: Realm, manager: Manager, entry: GuildSkill, hero: str, level: int, step: int) -> SkillState:
     """Go back to `level`: it and all above count as not mastered, and only evals after `step` count."""
     entry.check_level(level)
+    risks.before(realm, manager, f"relearning {entry.config.id} level {level}")
     with _lock(realm, hero):
         state = _present(realm, hero, entry.config.id)
         if level not in state.mastered_levels:

@@ -89,11 +89,12 @@ class Catalog:
         asset = self.read().assets.get(asset_id)
         if asset is None:
             return Located(asset_id, None, [], [])
-        ranked = sorted(asset.locations.items(), key=lambda item: (self._rank(item[0]), item[0]))
+        ranked = sorted(asset.locations.items(), key=lambda item: (self.rank(item[0]), item[0]))
         true = [(zone, copy) for zone, copy in ranked if copy.digest == asset.digest]
         return Located(asset_id, asset, true, [item for item in ranked if item not in true])
 
-    def _rank(self, zone: str) -> int:
+    def rank(self, zone: str) -> int:
+        """How near a zone is: 0 = here, then folders, NAS, other machines."""
         if zone == LOCAL:
             return 0
         config = configured(self.realm).get(zone)

@@ -26,6 +26,7 @@ from realm_cli.zones import KINDS, LOCAL, AwayError
 from realm_vault.keeper import Keeper
 from realm_vault.places import Places, opened
 from realm_vault.records import Asset
+from realm_vault.tending import missing
 
 PAGE = 100
 """Assets that are listed unless more are asked for."""
@@ -164,6 +165,7 @@ def zones_command(ctx: Context, check: bool, as_json: bool) -> None:
     with opened(ctx.realm, ctx.manager) as places:
         keeper = Keeper(ctx.realm, ctx.manager, places)
         rows = [_zone_row(keeper, places, name, check) for name in places.names()]
+        late = missing(keeper)
     shown = [
         {
             **row, "size": human_bytes(row["size"]), "free": None if row["free"] is None else human_bytes(row["free"]),
@@ -184,6 +186,8 @@ def zones_command(ctx: Context, check: bool, as_json: bool) -> None:
         *(["free", "latency", "state"] if check else []),
     ]
     emit(rows, as_json, lambda: click.echo(table(shown, columns)))
+    for name, days in late.items() if not as_json else ():
+        note(f"warning: nothing new reached {name} for {human_seconds(days * 86_400)}")
     for row in rows:
         if row["why"] and not as_json:
             note(f"{row['zone']}: {row['why']}")

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import click
 
-from realm_cli import pins
+from realm_cli import pins, risks
 from realm_cli.errors import NotFoundError
 from realm_cli.process import user_name
 from realm_cli.records import seconds_since
@@ -88,6 +88,8 @@ def prune_command(ctx: Context, zones: tuple[str, ...], apply: bool, as_json: bo
     """
     rows: list[dict[str, object]] = []
     with _dropper(ctx) as (keeper, dropper):
+        if apply:
+            risks.before(ctx.realm, ctx.manager, "pruning")
         for zone in zones or [name for name in keeper.places.names() if keeper.places.config(name).keep]:
             keeper.places.check(zone)
             keeper.scan(zone)

@@ -218,5 +218,9 @@ class Dropper:
         days = policy(self.realm).trash_days
         old = [one for one in self.trash(zone) if seconds_since(one.record.dropped_at) > days * 86_400]
         for one in old:
-            self._keeper.places.zone(zone).remove(one.entry)
+            self.delete(one)
         return old
+
+    def delete(self, one: Trashed) -> None:
+        """Delete something in the trash for good."""
+        self._keeper.places.zone(one.zone).remove(one.entry)

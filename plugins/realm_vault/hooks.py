@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from realm_cli.hookspecs import hookimpl
 from realm_cli.parts import Part
+from realm_cli.realm import Realm
 
 _C = "realm_vault.commands"
 _T = "realm_vault.transfer_commands"
 _D = "realm_vault.drop_commands"
+_A = "realm_vault.archive_commands"
 
 
 @hookimpl
@@ -31,8 +33,22 @@ def realm_commands() -> list[Part]:
         Part("vault officer", "realm_vault.serve_command:officer_command", "Answer for the assets under one folder."),
         Part("vault export", "realm_vault.export_command:export_command", "Write a checkpoint for other tools."),
         Part("vault serve", "realm_vault.serve_command:serve_command", "Serve the vault to other machines."),
+        Part(
+            "vault tend", "realm_vault.tend_command:tend_command", "Do what is due: transfers, archive, copies, disk."
+        ),
+        Part("archive make", f"{_A}:make_command", "Archive configs, ledger and curriculum."),
+        Part("archive list", f"{_A}:list_command", "List the archives."),
+        Part("archive restore", f"{_A}:restore_command", "Show or do what going back to an archive changes."),
         Part("vault transfers", f"{_T}:transfers_command", "List transfers and send what waits."),
     ]
+
+
+@hookimpl
+def realm_before_risk(realm: Realm, reason: str) -> None:
+    """An archive before anything risky, which does not begin when none can be made."""
+    from realm_vault import archives
+
+    archives.make(realm, f"before {reason}")
 
 
 @hookimpl
@@ -51,5 +67,7 @@ def realm_records() -> list[Part]:
         Part("vault_asset", f"{module}:AssetRecord", "An asset in the register of a zone."),
         Part("vault_transfer", f"{module}:TransferRecord", "An asset on its way."),
         Part("vault_trash", f"{module}:TrashRecord", "A deleted copy that can be brought back."),
+        Part("vault_archive", f"{module}:ArchiveRecord", "What lies in an archive."),
+        Part("vault_tended", f"{module}:TendedRecord", "When daily tasks were done."),
         Part("vault_zone", f"{module}:ZoneMark", "The mark by which a zone is recognised."),
     ]

@@ -84,8 +84,8 @@ class Keeper:
 
     # -- sending -------------------------------------------------------------------------------------------------
 
-    def push(self, asset_id: str, zone: str, copying: Copying | None = None) -> Moved:
-        """Bring an asset of this realm into a zone. When the zone is away it is queued. Raises `RealmError`."""
+    def push(self, asset_id: str, zone: str, copying: Copying | None = None, *, queueing: bool = True) -> Moved:
+        """Bring an asset of this realm into a zone. When the zone is away it is queued, or `AwayError`. Raises `RealmError`."""
         found = self.get(asset_id)
         if zone == LOCAL:
             raise RefusedError("the zone local is this realm itself", "name another zone: realm vault zones")
@@ -94,7 +94,14 @@ class Keeper:
             raise NotFoundError(
                 f"{found.id} is not in this realm", f"bring it here first: realm vault fetch {found.id}"
             )
-        return self._moved("push", found.id, found.asset, zone, lambda: self._send(found, zone, copying or Copying()))
+        return self._moved(
+            "push",
+            found.id,
+            found.asset,
+            zone,
+            lambda: self._send(found, zone, copying or Copying()),
+            queueing=queueing,
+        )
 
     def _send(self, found: Located, zone: str, copying: Copying) -> bool:
         asset = found.asset
@@ -109,14 +116,18 @@ class Keeper:
 
     def _check_room(self, zone: str, asset: Asset) -> None:
         config = self.places.config(zone)
-        if config.max_gb is not None:
-            used = sum(
-                one.size for one in self.catalog.read().assets.values() if zone in one.locations and one != asset
-            )
-            if used + asset.size > config.max_gb * 1e9:
+        there = [one for one in self.catalog.read().assets.values() if zone in one.locations and one != asset]
+        limits = [("", config.max_gb, there)]
+        limits += [
+            (f"{kind}s: ", most, [one for one in there if one.kind == kind])
+            for kind, most in config.max_gb_of.items()
+            if kind == asset.kind
+        ]
+        for words, most, held in limits:
+            used = sum(one.size for one in held)
+            if most is not None and used + asset.size > most * 1e9:
                 raise RefusedError(
-                    f"zone {zone} may hold {config.max_gb:g} GB and has {used / 1e9:.2f} GB",
-                    "drop something there first",
+                    f"zone {zone} may hold {words}{most:g} GB and has {used / 1e9:.2f} GB", "drop something there first"
                 )
         free = self._free(zone, asset.size)
         if asset.size > free:
@@ -235,14 +246,23 @@ class Keeper:
 
     # -- both ----------------------------------------------------------------------------------------------------
 
-    def _moved(self, direction: str, asset_id: str, asset: Asset, zone: str, work: Callable[[], bool]) -> Moved:
+    def _moved(
+        self,
+        direction: str,
+        asset_id: str,
+        asset: Asset,
+        zone: str,
+        work: Callable[[], bool],
+        *,
+        queueing: bool = False,
+    ) -> Moved:
         """Do the work of a transfer under a lease, with its record kept."""
         record = TransferRecord(
             id=uuid.uuid4().hex[:12], asset=asset_id, digest=asset.digest, zone=zone, direction=direction,
             state="running", asked_at=now(), size=asset.size, attempts=1,
         )  # fmt: skip
         begun = time.monotonic()
-        lock = folder_of(self.realm) / "transfers" / f".{asset_id}-{zone}.lock"
+        lock = transfers.lock_of(self.realm, asset_id, zone)
         with (
             store.locked(lock, wait=False, owner="another transfer of it"),
             leases.held(self.realm, asset_id, f"in transfer ({direction}, zone {zone})"),
@@ -251,7 +271,7 @@ class Keeper:
             try:
                 sent = work()
             except AwayError as error:
-                return self._away(record, error)
+                return self._away(record, error, queueing=queueing)
             except RealmError as error:
                 transfers.end(self.realm, record, "failed", error.message, time.monotonic() - begun)
                 raise
@@ -269,9 +289,9 @@ class Keeper:
         emit(self.realm, self._manager, "asset_moved", **facts)
         return Moved(asset_id, zone, True, True, asset.size, seconds, asset.path)
 
-    def _away(self, record: TransferRecord, error: AwayError) -> Moved:
+    def _away(self, record: TransferRecord, error: AwayError, *, queueing: bool) -> Moved:
         """A push waits for its zone; a fetch is wanted now or not at all."""
-        if record.direction != "push":
+        if not queueing:
             transfers.end(self.realm, record, "failed", error.message, 0.0)
             raise error
         transfers.queue(self.realm, record, error.message)

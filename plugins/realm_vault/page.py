@@ -27,6 +27,7 @@ from realm_vault.lineage import graph
 from realm_vault.places import Places
 from realm_vault.pruning import plan
 from realm_vault.shelf import Query, Shelf, as_json
+from realm_vault.tending import missing
 
 PROMOTE = "guild.promote"
 """The view that makes a checkpoint the champion, where the guild is installed."""
@@ -50,7 +51,7 @@ def make(realm: Realm, manager: Manager) -> Blueprint:
     routes.add_url_rule("/api/vault", view_func=views.api_vault)
     routes.add_url_rule("/api/vault/asset/<asset_id>", view_func=views.api_asset)
     routes.add_url_rule("/api/vault/prune", view_func=views.api_prune)
-    page_orders.add_routes(routes, realm, keeper, dropper, views.jobs)
+    page_orders.add_routes(routes, realm, manager, keeper, dropper, views.jobs)
     return routes
 
 
@@ -109,13 +110,14 @@ class _Views:
 
     def _zones(self) -> list[dict[str, Any]]:
         places, record = self.keeper.places, self.keeper.catalog.read()
-        rows = []
+        rows, late = [], missing(self.keeper)
         for name in places.names():
             held = [one for one in record.assets.values() if name in one.locations]
             config = places.config(name)
             rows.append({
                 "zone": name, "type": config.type, "host": config.host, "assets": len(held), "max_gb": config.max_gb,
                 "size": sum(one.size for one in held), "scanned": record.scanned.get(name), "seen": places.seen(name),
+                "missing_days": late.get(name),
             })  # fmt: skip
         return rows
 

@@ -10,8 +10,9 @@ from flask import Blueprint
 from flask.typing import ResponseReturnValue
 from msgspec import Meta
 
-from realm_cli import pins
+from realm_cli import pins, risks
 from realm_cli.errors import RealmError, RefusedError, UsageError
+from realm_cli.manager import Manager
 from realm_cli.pages import data, done
 from realm_cli.process import user_name
 from realm_cli.realm import Realm
@@ -52,9 +53,9 @@ class _Zoned(msgspec.Struct, forbid_unknown_fields=True):
     zone: Words
 
 
-def add_routes(routes: Blueprint, realm: Realm, keeper: Keeper, dropper: Dropper, jobs: Jobs) -> None:
+def add_routes(routes: Blueprint, realm: Realm, manager: Manager, keeper: Keeper, dropper: Dropper, jobs: Jobs) -> None:
     """All that can be ordered."""
-    orders = _Orders(realm, keeper, dropper, jobs)
+    orders = _Orders(realm, manager, keeper, dropper, jobs)
     for verb in ("push", "pull", "verify", "scan", "prune", "export", "pin", "unpin", "rm", "restore"):
         view: Callable[[], ResponseReturnValue] = getattr(orders, verb)
         routes.add_url_rule(f"/api/vault/{verb}", f"order_{verb}", view, methods=["POST"])
@@ -63,8 +64,9 @@ def add_routes(routes: Blueprint, realm: Realm, keeper: Keeper, dropper: Dropper
 class _Orders:
     """One method for each order."""
 
-    def __init__(self, realm: Realm, keeper: Keeper, dropper: Dropper, jobs: Jobs) -> None:
+    def __init__(self, realm: Realm, manager: Manager, keeper: Keeper, dropper: Dropper, jobs: Jobs) -> None:
         self.realm = realm
+        self.manager = manager
         self.keeper = keeper
         self.dropper = dropper
         self.jobs = jobs
@@ -116,6 +118,7 @@ class _Orders:
             raise RefusedError(f"zone {zone} has no rules", "write `keep` into zones.yaml")
 
         def work() -> str:
+            risks.before(self.realm, self.manager, "pruning")
             self.keeper.scan(zone)
             drops = [one for one in plan(self.realm, self.keeper, self.dropper, zone) if one.drop]
             outcomes = [carry_out(self.dropper, one, apply=True) for one in drops]

@@ -15,7 +15,7 @@ from realm_cli.errors import NotFoundError, RefusedError, nearest
 from realm_cli.manager import Manager
 from realm_cli.realm import Realm
 from realm_cli.records import now
-from realm_cli.zones import LOCAL, AwayError, Zone, ZoneConfig, configured, open_zone
+from realm_cli.zones import LOCAL, AwayError, Zone, ZoneConfig, configured, open_zone, policy
 from realm_vault.catalog import folder_of
 from realm_vault.records import ZoneMark
 
@@ -42,7 +42,10 @@ class Places:
 
     def config(self, name: str) -> ZoneConfig:
         """How a zone is configured."""
-        return ZoneConfig(type=LOCAL, root=str(self.realm.root)) if name == LOCAL else configured(self.realm)[name]
+        found = policy(self.realm)
+        return (
+            ZoneConfig(type=LOCAL, root=str(self.realm.root), keep=found.keep) if name == LOCAL else found.zones[name]
+        )
 
     def zone(self, name: str) -> Zone:
         """The zone, reached and recognised. Raises `AwayError` when it does not answer."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from realm_cli import skillstate
@@ -29,9 +29,12 @@ class Verdict:
     reason: str
 
 
-def plan(realm: Realm, keeper: Keeper, dropper: Dropper, zone: str) -> list[Verdict]:
+def plan(
+    realm: Realm, keeper: Keeper, dropper: Dropper, zone: str, rules: Mapping[str, KeepRules] | None = None
+) -> list[Verdict]:
     """A verdict on every copy in a zone, the newest first. Kinds without rules in `keep` stay as they are."""
-    rules = keeper.places.config(zone).keep
+    if rules is None:
+        rules = keeper.places.config(zone).keep
     verdicts = []
     for kind in KINDS:
         for group in _groups(keeper, zone, kind):

@@ -122,6 +122,26 @@ class TrashRecord(Record, frozen=True, kw_only=True):
     step: int = 0
 
 
+class ArchiveRecord(Record, frozen=True, kw_only=True):
+    """`backups/archive-<time>-<reason>/archive.json`: what lies in the archive beside it."""
+
+    kind: ClassVar[str] = "vault_archive"
+
+    made_at: str
+    reason: str
+    hero: str
+    files: dict[str, ManifestFile]
+    """By path from the realm's root."""
+
+
+class TendedRecord(Record, frozen=True, kw_only=True):
+    """`status/vault/tended.json`: when each daily task was done last."""
+
+    kind: ClassVar[str] = "vault_tended"
+
+    done: dict[str, str] = msgspec.field(default_factory=dict)
+
+
 class ZoneMark(Record, frozen=True, kw_only=True):
     """`.vault/zone.json` in a zone, and the realm's memory of it: by it a zone is recognised."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -24,13 +25,22 @@ def serve_command(ctx: Context, port: int, host: str | None, quiet: bool) -> Non
     from realm_cli.websafety import is_loopback, token_path
     from realm_cli.webserver import serve
     from realm_vault.server import make_server
+    from realm_vault.tending import Tender, tend_in_background
 
     realm = ctx.realm
     door = Door(host or realm.config.web.host, port, tuple(realm.config.web.names))
     store.make_folders(realm.folders())
     app = make_server(realm, ctx.manager, door)
 
+    ending: list[Callable[[], None]] = []
+
+    def close() -> None:
+        for end in ending:
+            end()
+        app.extensions["keeper"].places.close()
+
     def ready() -> None:
+        ending.append(tend_in_background(Tender(realm, ctx.manager, app.extensions["keeper"])))
         services.announce(realm, "vault", door.url)
         if not quiet:
             note("Ctrl-C ends it")
@@ -38,7 +48,7 @@ def serve_command(ctx: Context, port: int, host: str | None, quiet: bool) -> Non
                 note(f"others need the token in {token_path(realm)}; the connection is not encrypted")
         click.echo(door.url)
 
-    serve(app, door, ready, app.extensions["places"].close)
+    serve(app, door, ready, close)
 
 
 @click.command("officer")

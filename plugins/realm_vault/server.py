@@ -38,7 +38,7 @@ def make_server(realm: Realm, manager: Manager, door: Door) -> Flask:
     """The app; its description is at `/api/openapi.json`."""
     app = make_app(__name__, "vault", realm, door)
     views = _Views(realm, manager)
-    app.extensions["places"] = views.keeper.places
+    app.extensions["keeper"] = views.keeper
     for route in views.routes():
         app.add_url_rule(route.path, route.view.__name__, route.view, methods=[route.method], strict_slashes=True)
     described = document("Realm: the vault", __version__, views.routes())

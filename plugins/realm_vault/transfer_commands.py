@@ -28,7 +28,7 @@ from realm_cli.terminal import (
     table,
 )
 from realm_cli.zones import Copying
-from realm_vault import transfers
+from realm_vault import transfers, waiting
 from realm_vault.assets import full_id
 from realm_vault.keeper import Keeper, Moved
 from realm_vault.places import opened
@@ -133,16 +133,9 @@ def transfers_command(ctx: Context, send: bool, as_json: bool) -> None:
 
 def _send_waiting(ctx: Context) -> None:
     with opened(ctx.realm, ctx.manager) as places:
-        keeper = Keeper(ctx.realm, ctx.manager, places)
-        for record in transfers.waiting(ctx.realm):
-            try:
-                done = keeper.push(record.asset, record.zone)
-            except RealmError as error:
-                note(f"error: {record.asset}: {error.message}")
-                transfers.forget(ctx.realm, record)
-                continue
-            if done.success:
-                transfers.forget(ctx.realm, record)
+        for one in waiting.send(Keeper(ctx.realm, ctx.manager, places)):
+            if one.state == "failed":
+                note(f"error: {one.asset}: {one.reason}")
 
 
 # -- several at once ---------------------------------------------------------------------------------------------

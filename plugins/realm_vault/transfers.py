@@ -20,6 +20,11 @@ def _folder(realm: Realm) -> Path:
     return folder_of(realm) / "transfers"
 
 
+def lock_of(realm: Realm, asset: str, zone: str) -> Path:
+    """What whoever moves an asset between here and a zone holds."""
+    return _folder(realm) / f".{asset}-{zone}.lock"
+
+
 def write(realm: Realm, record: TransferRecord) -> None:
     """Write one record."""
     path = _folder(realm) / f"{record.id}.json"
