@@ -22,7 +22,7 @@ import realm_cli
 from realm_cli.main import CORE_COMMANDS
 from realm_cli.manager import Manager
 
-OF_SERVICES = {"realm_cli." + name for name in ("web", "webbody", "webserver", "pages")}
+OF_SERVICES = {"realm_cli." + name for name in ("web", "webbody", "webserver", "pages", "listquery")}
 for module in pkgutil.walk_packages(realm_cli.__path__, "realm_cli."):
     if not module.name.endswith("__main__") and module.name not in OF_SERVICES:
         import_module(module.name)

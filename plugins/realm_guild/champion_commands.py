@@ -1,4 +1,4 @@
-"""`realm champion show|promote`."""
+"""`realm champion show|history|promote`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from realm_cli import champions
 from realm_cli.errors import NotFoundError
 from realm_cli.skill_records import ChampionRecord
 from realm_cli.skillbook import open_skills
-from realm_cli.terminal import Context, emit, facts, json_option, pass_context_realm
+from realm_cli.terminal import Context, emit, facts, json_option, note, pass_context_realm, table
 from realm_guild import asking, crown
 
 
@@ -36,6 +36,19 @@ def _text(record: ChampionRecord) -> str:
         ("although", "; ".join(record.refused_for) or None), ("evals", ", ".join(evals) or "none"),
     ]  # fmt: skip
     return facts(pairs)
+
+
+@click.command("history")
+@json_option
+@pass_context_realm
+def history_command(ctx: Context, as_json: bool) -> None:
+    """Show which checkpoint of the active hero was champion when and why, newest first."""
+    hero = ctx.realm.config.hero
+    rows = crown.history(ctx.realm, hero)
+    shown = [{**row, "step": f"{row['step']:,}", "until": row["until"] or "today"} for row in rows]
+    emit(rows, as_json, lambda: click.echo(table(shown, ["step", "since", "until", "by", "why"])))
+    if not rows and not as_json:
+        note(f"{hero} has no champion yet")
 
 
 @click.command("promote")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from realm_cli import champions, risks, skillstate
+from typing import Any
+
+from realm_cli import champions, journal, risks, skillstate
 from realm_cli.checkpoint_records import LedgerRecord
 from realm_cli.errors import NotFoundError, RefusedError
 from realm_cli.ledger import Ledger
@@ -95,3 +97,27 @@ def _tell(realm: Realm, manager: Manager, champion: ChampionRecord) -> None:
         entry="champion", time=champion.promoted_at, hero=champion.hero, step=champion.step, facts=facts
     )
     tell_once(realm, manager, entry, "new_champion")
+
+
+def history(realm: Realm, hero: str) -> list[dict[str, Any]]:
+    """The chronicle: every champion of a hero, newest first, with its time and the reason."""
+    rows: list[dict[str, Any]] = []
+    for entry in journal.read(realm.journal):
+        if entry.entry != "champion" or entry.hero != hero:
+            continue
+        facts = entry.facts
+        refused = f" (although {'; '.join(facts['refused_for'])})" if facts.get("refused_for") else ""
+        why = (
+            f"{facts['override']}{refused}"
+            if facts.get("override")
+            else "a level-up"
+            if facts["by"] == GUILD
+            else "chosen"
+        )
+        if rows:
+            rows[-1]["until"] = entry.time
+        rows.append({
+            "step": entry.step, "checkpoint": facts["checkpoint"], "since": entry.time, "until": None, "by": facts["by"],
+            "why": why,
+        })  # fmt: skip
+    return rows[::-1]

@@ -22,6 +22,7 @@ def realm_commands() -> list[Part]:
         Part("skill history", f"{_E}:history_command", "Every eval, with a curve for each level."),
         Part("skill relearn", f"{_E}:relearn_command", "Go back to a mastered level."),
         Part("champion show", f"{_H}:show_command", "Show the champion."),
+        Part("champion history", f"{_H}:history_command", "Show who was champion when and why."),
         Part("champion promote", f"{_H}:promote_command", "Make a checkpoint the champion."),
         Part("play", "realm_guild.play:play_command", "Train the hero, with progress shown."),
         Part("quest forge", f"{_C}:forge_command", "Make a quest of fresh problems and queue it."),

@@ -1,15 +1,14 @@
-"""`realm vault scan|list|locate|whereis|zones|verify`."""
+"""`realm vault scan|list|locate|whereis|zones`."""
 
 from __future__ import annotations
 
 import time
-import zlib
 from typing import Any
 
 import click
 import msgspec
 
-from realm_cli.errors import NotFoundError, RealmError, UsageError
+from realm_cli.errors import NotFoundError, RealmError
 from realm_cli.records import seconds_since
 from realm_cli.terminal import (
     Context,
@@ -75,7 +74,7 @@ def list_command(ctx: Context, kind: str | None, zone: str | None, limit: int, a
     with opened(ctx.realm, ctx.manager) as places:
         if zone:
             places.check(zone)
-        known = _known(Keeper(ctx.realm, ctx.manager, places))
+        known = known_assets(Keeper(ctx.realm, ctx.manager, places))
     found = [(name, one) for name, one in known if kind in (None, one.kind) and (not zone or zone in one.locations)]
     rows = [_row(name, one) for name, one in found[: limit or None]]
     shown = [{**row, "size": human_bytes(row["size"]), "zones": ", ".join(row["zones"])} for row in rows]
@@ -84,7 +83,7 @@ def list_command(ctx: Context, kind: str | None, zone: str | None, limit: int, a
         note(f"{len(found) - len(rows):,} more: --limit 0")
 
 
-def _known(keeper: Keeper) -> list[tuple[str, Asset]]:
+def known_assets(keeper: Keeper) -> list[tuple[str, Asset]]:
     """All assets in the order of their kinds, the newest steps first."""
     if not keeper.catalog.is_known:
         keeper.scan()
@@ -137,7 +136,7 @@ def whereis_command(ctx: Context, assets: tuple[str, ...], kind: str | None, as_
     with opened(ctx.realm, ctx.manager) as places:
         keeper, zones = Keeper(ctx.realm, ctx.manager, places), places.names()
         wanted = {keeper.get(one).id for one in assets}
-        known = [(name, one) for name, one in _known(keeper) if not wanted or name in wanted]
+        known = [(name, one) for name, one in known_assets(keeper) if not wanted or name in wanted]
     rows = [
         {"id": name, **{zone: _cell(one, zone) for zone in zones}} for name, one in known if kind in (None, one.kind)
     ]
@@ -216,110 +215,3 @@ def _zone_row(keeper: Keeper, places: Places, name: str, check: bool) -> dict[st
 
 def _why(error: RealmError) -> str:
     return f"{error.message} ({error.hint})" if error.hint else error.message
-
-
-@click.command("verify")
-@click.argument("assets", nargs=-1)
-@click.option("--zone", help="Only copies in this zone; default: all zones that answer.")
-@click.option(
-    "--slice", "part", metavar="N/M", help="One of M equal parts of all assets, as for one night a week: 1/7."
-)
-@click.option("--max-bytes", type=click.IntRange(1), help="Stop when so many bytes were hashed.")
-@click.option("--max-minutes", type=click.FloatRange(0, min_open=True), help="Stop after so many minutes.")
-@json_option
-@pass_context_realm
-def verify_command(
-    ctx: Context, assets: tuple[str, ...], zone: str | None, part: str | None, max_bytes: int | None,
-    max_minutes: float | None, as_json: bool,
-) -> None:  # fmt: skip
-    """Hash copies again, those first that were verified longest ago. A damaged one goes to .vault/quarantine, and a good
-    copy takes its place where there is one.
-
-    Exit code 1 when a copy was damaged.
-    """
-    deadline = time.monotonic() + (max_minutes or 1e9) * 60
-    rows: list[dict[str, Any]] = []
-    done = 0
-    with opened(ctx.realm, ctx.manager) as places:
-        keeper = Keeper(ctx.realm, ctx.manager, places)
-        away: set[str] = set()
-        keeper.scan()
-        for name, where, size in _to_verify(keeper, places, assets, zone, _slice(part)):
-            if time.monotonic() > deadline or (max_bytes is not None and done and done + size > max_bytes):
-                break
-            if where in away:
-                continue
-            try:
-                wrong = keeper.verify(name, where)
-            except AwayError as error:
-                if zone:
-                    raise
-                away.add(where)
-                note(f"warning: {error.message}")
-                continue
-            except NotFoundError as error:  # gone since it was listed
-                note(f"warning: {error.message}")
-                continue
-            done += size
-            rows.append(
-                {
-                    "id": name,
-                    "zone": where,
-                    "size": size,
-                    "ok": not wrong,
-                    "wrong": wrong,
-                    "mended": bool(wrong) and _mended(keeper, name, where),
-                }
-            )
-    damaged = [row for row in rows if not row["ok"]]
-    document = {"verified": len(rows), "bytes": done, "damaged": damaged}
-    emit(
-        document,
-        as_json,
-        lambda: click.echo(f"{len(rows):,} copies verified ({human_bytes(done)}), {len(damaged)} damaged"),
-    )
-    for row in damaged:
-        note(f"error: {row['id']} in zone {row['zone']} is damaged: {row['wrong'][0]}; {_fate(row)}")
-    if damaged:
-        raise SystemExit(RealmError.exit_code)
-
-
-def _fate(row: dict[str, Any]) -> str:
-    if row["zone"] == LOCAL and not row["id"].startswith("checkpoint_"):
-        return "it stays, as the realm works with it: put a good copy in its place"
-    aside = "it lies in .vault/quarantine there"
-    return f"{aside}, and a good copy in its place" if row["mended"] else f"{aside}; no good copy took its place"
-
-
-def _mended(keeper: Keeper, name: str, zone: str) -> bool:
-    try:
-        return keeper.mend(name, zone)
-    except RealmError as error:
-        note(f"warning: {name} could not be put back into zone {zone}: {error.message}")
-        return False
-
-
-def _slice(text: str | None) -> tuple[int, int]:
-    if text is None:
-        return 1, 1
-    part, slash, parts = text.partition("/")
-    if not (slash and part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
-        raise UsageError(f"'{text}' is no slice", "give N/M with N from 1 to M, as 1/7")
-    return int(part), int(parts)
-
-
-def _to_verify(
-    keeper: Keeper, places: Places, assets: tuple[str, ...], zone: str | None, part: tuple[int, int]
-) -> list[tuple[str, str, int]]:
-    """(asset, zone, size) of copies; what is new or was verified long ago comes first, so a stopped run is gone on with."""
-    if zone:
-        places.check(zone)
-    wanted = {keeper.get(one).id for one in assets}
-    copies = [
-        (copy.verified_at, name, where, one.size)
-        for name, one in _known(keeper)
-        if (not wanted or name in wanted) and zlib.crc32(name.encode()) % part[1] == part[0] - 1
-        for where, copy in one.locations.items()
-        if copy.digest == one.digest and zone in (None, where) and where in places.names()
-    ]
-    return [(name, where, size) for _, name, where, size in sorted(copies)]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import posixpath
 import re
-from contextlib import suppress
+import socket
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from realm_cli import champions, leases, pins, skillstate, store
@@ -12,18 +15,21 @@ from realm_cli.errors import NotFoundError, RealmError, RefusedError
 from realm_cli.events import emit
 from realm_cli.ledger import Ledger
 from realm_cli.manager import Manager
+from realm_cli.process import user_name
 from realm_cli.realm import Realm
 from realm_cli.records import now, seconds_since
-from realm_cli.zones import LOCAL, Zone, policy
+from realm_cli.zones import LOCAL, FileFact, Zone, policy
 from realm_vault import assets
 from realm_vault.catalog import Located, copy_here, folder_of
 from realm_vault.delivery import Content, differing
 from realm_vault.keeper import Keeper
-from realm_vault.records import Asset, AssetRecord, Location, TrashRecord
+from realm_vault.records import Asset, AssetRecord, ClaimRecord, Location, TrashRecord
 from realm_vault.scanning import lacks
 
 TRASH = ".vault/trash"
 PAPER = "trash.json"
+DROPPING = ".vault/dropping"
+CLAIM_SECONDS = 3600.0
 _ENTRY = re.compile(rf"{TRASH}/([0-9TZ.-]+~[A-Za-z0-9._-]+)/{re.escape(PAPER)}")
 
 
@@ -34,6 +40,31 @@ class Trashed:
     zone: str
     entry: str
     record: TrashRecord
+
+
+@contextmanager
+def _claimed(place: Zone, asset: str) -> Iterator[None]:
+    """Say in the zone that its copy is being deleted, before the other copies are counted.
+
+    Of two realms that delete two copies at once each sees the other's claim, whoever comes first.
+    """
+    path = f"{DROPPING}/{asset}~{uuid.uuid4().hex[:12]}.json"
+    claim = ClaimRecord(asset=asset, by=f"{user_name()}@{socket.gethostname()}", at=now())
+    place.write(path, store.to_json(claim.to_dict()))
+    try:
+        yield
+    finally:
+        place.remove(path)
+
+
+def _claim_in(place: Zone, listing: Mapping[str, FileFact], asset: str) -> str:
+    """Who is deleting a zone's copy; empty when nobody is. The claim of a killed process ends after an hour."""
+    papers = [path for path in listing if path.startswith(f"{DROPPING}/{asset}~")]
+    for path, text in (place.read(papers) if papers else {}).items():
+        claim = ClaimRecord.from_dict(store.parse_json(text, path), path)
+        if abs(seconds_since(claim.at)) < CLAIM_SECONDS:
+            return f"{claim.by} is deleting it"
+    return ""
 
 
 class Dropper:
@@ -84,10 +115,13 @@ class Dropper:
             if why:
                 raise RefusedError(f"{found.id} stays in zone {zone}: {why}", "see: realm vault prune")
             content = self._keeper.content(found.id, found.asset, zone)
-            self._check_copies(found, content, zone)
             if dry_run:
+                self._check_copies(found, content, zone)
                 return found.id
-            self._to_trash(self._keeper.places.zone(zone), content, zone, reason)
+            place = self._keeper.places.zone(zone)
+            with _claimed(place, found.id):
+                self._check_copies(found, content, zone)
+                self._to_trash(place, content, zone, reason)
         emit(self.realm, self._manager, "asset_dropped", asset=found.id, zone=zone, reason=reason)
         return found.id
 
@@ -135,8 +169,8 @@ class Dropper:
         days = policy(self.realm).copies.max_age_days
         try:
             place = self._keeper.places.zone(zone)
-            listing = place.files([content.folder])
-            why = lacks(content.files, listing, content.folder)
+            listing = place.files([content.folder, DROPPING])
+            why = _claim_in(place, listing, content.id) or lacks(content.files, listing, content.folder)
             if why:
                 return why
             if again or not copy.verified_at or seconds_since(copy.verified_at) > days * 86_400:

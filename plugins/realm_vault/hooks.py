@@ -21,7 +21,9 @@ def realm_commands() -> list[Part]:
         Part("vault locate", f"{_C}:locate_command", "Show where an asset is, the nearest first."),
         Part("vault whereis", f"{_C}:whereis_command", "Show which zones hold which asset."),
         Part("vault zones", f"{_C}:zones_command", "List the zones and how they are."),
-        Part("vault verify", f"{_C}:verify_command", "Hash copies again and set damaged ones aside."),
+        Part(
+            "vault verify", "realm_vault.verify_command:verify_command", "Hash copies again and set damaged ones aside."
+        ),
         Part("vault push", f"{_T}:push_command", "Send assets to a zone."),
         Part("vault fetch", f"{_T}:fetch_command", "Bring an asset here, verified."),
         Part("vault pull", f"{_T}:pull_command", "Bring assets here from one zone."),
@@ -67,6 +69,7 @@ def realm_records() -> list[Part]:
         Part("vault_asset", f"{module}:AssetRecord", "An asset in the register of a zone."),
         Part("vault_transfer", f"{module}:TransferRecord", "An asset on its way."),
         Part("vault_trash", f"{module}:TrashRecord", "A deleted copy that can be brought back."),
+        Part("vault_claim", f"{module}:ClaimRecord", "A copy that is being deleted."),
         Part("vault_archive", f"{module}:ArchiveRecord", "What lies in an archive."),
         Part("vault_tended", f"{module}:TendedRecord", "When daily tasks were done."),
         Part("vault_zone", f"{module}:ZoneMark", "The mark by which a zone is recognised."),

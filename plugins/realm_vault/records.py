@@ -122,6 +122,17 @@ class TrashRecord(Record, frozen=True, kw_only=True):
     step: int = 0
 
 
+class ClaimRecord(Record, frozen=True, kw_only=True):
+    """`.vault/dropping/<id>~<random>.json` in a zone: its copy is being deleted, and counts for nobody meanwhile."""
+
+    kind: ClassVar[str] = "vault_claim"
+
+    asset: str
+    by: str
+    """User and machine."""
+    at: str
+
+
 class ArchiveRecord(Record, frozen=True, kw_only=True):
     """`backups/archive-<time>-<reason>/archive.json`: what lies in the archive beside it."""
 

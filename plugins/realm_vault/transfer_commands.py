@@ -32,6 +32,7 @@ from realm_vault import transfers, waiting
 from realm_vault.assets import full_id
 from realm_vault.keeper import Keeper, Moved
 from realm_vault.places import opened
+from realm_vault.telling import events_option, progress_of, tell
 
 PARALLEL = 3
 """Assets that are on their way at once."""
@@ -43,9 +44,12 @@ Report = Callable[[str], Callable[[int], None] | None]
 @click.argument("assets", nargs=-1)
 @click.option("--zone", required=True, help="Where to.")
 @limit_option
+@events_option
 @json_option
 @pass_context_realm
-def push_command(ctx: Context, assets: tuple[str, ...], zone: str, limit_kb: int | None, as_json: bool) -> None:
+def push_command(
+    ctx: Context, assets: tuple[str, ...], zone: str, limit_kb: int | None, events: bool, as_json: bool
+) -> None:
     """Send ASSETS to a zone; without one, the latest checkpoint and the champion.
 
     Every file is hashed there before the asset appears. What is cut off goes on where it was. When the zone is away,
@@ -62,8 +66,8 @@ def push_command(ctx: Context, assets: tuple[str, ...], zone: str, limit_kb: int
         def push(one: str, report: Report) -> Moved:
             return keeper.push(one, zone, Copying(limit_kb, report(one)))
 
-        moved = _all(wanted, push)
-    _say(moved, as_json)
+        moved = _all(wanted, push, events=events)
+    _say(moved, as_json, events=events)
 
 
 def _usual(realm: Realm) -> list[str]:
@@ -77,9 +81,12 @@ def _usual(realm: Realm) -> list[str]:
 @click.argument("asset")
 @click.option("--to", "dest", type=click.Path(path_type=Path), help="A new folder or file instead of the realm.")
 @limit_option
+@events_option
 @json_option
 @pass_context_realm
-def fetch_command(ctx: Context, asset: str, dest: Path | None, limit_kb: int | None, as_json: bool) -> None:
+def fetch_command(
+    ctx: Context, asset: str, dest: Path | None, limit_kb: int | None, events: bool, as_json: bool
+) -> None:
     """Bring ASSET here from the nearest zone that has it, verified, or fail."""
     with opened(ctx.realm, ctx.manager) as places:
         keeper = Keeper(ctx.realm, ctx.manager, places)
@@ -87,17 +94,20 @@ def fetch_command(ctx: Context, asset: str, dest: Path | None, limit_kb: int | N
         def fetch(one: str, report: Report) -> Moved:
             return keeper.fetch(one, dest, copying=Copying(limit_kb, report(one)))
 
-        moved = _all([asset], fetch)
-    _say(moved, as_json)
+        moved = _all([asset], fetch, events=events)
+    _say(moved, as_json, events=events)
 
 
 @click.command("pull")
 @click.argument("assets", nargs=-1, required=True)
 @click.option("--zone", required=True, help="Where from.")
 @limit_option
+@events_option
 @json_option
 @pass_context_realm
-def pull_command(ctx: Context, assets: tuple[str, ...], zone: str, limit_kb: int | None, as_json: bool) -> None:
+def pull_command(
+    ctx: Context, assets: tuple[str, ...], zone: str, limit_kb: int | None, events: bool, as_json: bool
+) -> None:
     """Bring ASSETS here from one zone, verified."""
     with opened(ctx.realm, ctx.manager) as places:
         keeper = Keeper(ctx.realm, ctx.manager, places)
@@ -107,8 +117,8 @@ def pull_command(ctx: Context, assets: tuple[str, ...], zone: str, limit_kb: int
         def pull(one: str, report: Report) -> Moved:
             return keeper.fetch(one, zone=zone, copying=Copying(limit_kb, report(one)))
 
-        moved = _all(list(dict.fromkeys(assets)), pull)
-    _say(moved, as_json)
+        moved = _all(list(dict.fromkeys(assets)), pull, events=events)
+    _say(moved, as_json, events=events)
 
 
 @click.command("transfers")
@@ -141,22 +151,32 @@ def _send_waiting(ctx: Context) -> None:
 # -- several at once ---------------------------------------------------------------------------------------------
 
 
-def _all(wanted: list[str], work: Callable[[str, Report], Moved]) -> list[Moved | RealmError]:
+def _all(wanted: list[str], work: Callable[[str, Report], Moved], *, events: bool) -> list[Moved | RealmError]:
     """Move every asset, a few at a time; what fails keeps no other from being moved."""
 
     def one(asset: str) -> Moved | RealmError:
+        if events:
+            tell("begun", asset=asset)
         try:
-            return work(asset, report)
+            moved = work(asset, report)
         except RealmError as error:
+            if events:
+                tell("failed", asset=asset, error=error.message, hint=error.hint)
             return error
+        if events:
+            tell("ended", **dataclasses.asdict(moved))
+        return moved
 
-    with _progress() as report, ThreadPoolExecutor(PARALLEL) as pool:
+    with _progress(events) as report, ThreadPoolExecutor(PARALLEL) as pool:
         return list(pool.map(one, wanted))
 
 
 @contextmanager
-def _progress() -> Iterator[Report]:
-    """A line for each asset on a terminal, nothing elsewhere."""
+def _progress(events: bool) -> Iterator[Report]:
+    """A line for each asset on a terminal, nothing elsewhere; or events."""
+    if events:
+        yield progress_of
+        return
     if not is_interactive():
         yield lambda asset: None
         return
@@ -171,12 +191,12 @@ def _progress() -> Iterator[Report]:
         yield report
 
 
-def _say(moved: list[Moved | RealmError], as_json: bool) -> None:
+def _say(moved: list[Moved | RealmError], as_json: bool, *, events: bool) -> None:
     """What became of each; the first error is raised when all is said."""
     good = [one for one in moved if isinstance(one, Moved)]
     rows: list[dict[str, Any]] = [dataclasses.asdict(one) for one in good]
     shown = [{**row, "size": human_bytes(row["bytes"]), "time": human_seconds(row["seconds"])} for row in rows]
-    if rows or as_json:
+    if (rows or as_json) and not events:
         emit(rows, as_json, lambda: click.echo(table(shown, ["asset", "zone", "state", "size", "time"])))
     for one in good:
         if one.state == "queued":

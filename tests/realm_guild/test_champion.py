@@ -245,3 +245,12 @@ def test_the_threshold_of_the_yaml_is_the_measure(realm: Realm, battle: FakeBatt
     tune(realm, eval={"threshold": 0.6})
     assert run("champion", "promote", "4").code == 0
     assert store.read_record(champions.path_of(realm, HERO), ChampionRecord).step == 4
+
+
+def test_the_chronicle_tells_who_was_champion_when_and_why(realm: Realm, battle: FakeBattle, run: Run) -> None:
+    assert run("champion", "promote", "2", "--override", "I like it").code == 0
+    newest, first = run("champion", "history", "--json").json
+    assert (first["step"], first["by"], first["why"]) == (3, "guild", "a level-up")
+    assert (newest["step"], newest["until"], first["until"]) == (2, None, newest["since"])
+    assert newest["why"].startswith("I like it")
+    assert "today" in run("champion", "history").out

@@ -16,6 +16,7 @@ from helpers import Ran
 from realm_cli import champions, checkpoints, leases
 from realm_cli.ledger import Ledger
 from realm_cli.realm import Realm
+from realm_cli.records import now
 from realm_cli.skill_records import ChampionRecord
 from realm_cli.zones import zones_file
 from realm_vault_boxes import HERO, Box, content, make_checkpoint, write_zones
@@ -213,3 +214,56 @@ def test_a_trash_that_was_tampered_with_restores_nothing(realm: Realm, box: Box,
 
     assert done.code == 1
     assert "leads out of the asset" in done.err
+
+
+# -- other realms ------------------------------------------------------------------------------------------------
+
+
+def test_a_copy_that_another_realm_is_deleting_does_not_count(realm: Realm, box: Box, vault: Vault) -> None:
+    make_checkpoint(realm, 1)
+    make_checkpoint(realm, 2)
+    name = f"checkpoint_{HERO}_1"
+    for zone in ("far", "usb"):
+        assert vault("push", "--zone", zone, name).code == 0
+    zones = yaml.safe_load(zones_file(realm).read_text())
+    zones_file(realm).write_text(yaml.safe_dump({**zones, "copies": {"min": {"checkpoint": 1}}}))
+    assert vault("rm", name, "--zone", "local").code == 0
+    claims = realm.root.parent / "usb" / ".vault" / "dropping"
+    claims.mkdir()
+    claim = {"kind": "vault_claim", "version": 1, "asset": name, "by": "ann@other", "at": now()}
+    (claims / f"{name}~0123456789ab.json").write_text(json.dumps(claim))
+    refused = vault("rm", name, "--zone", "far")
+    assert refused.code == 3
+    assert "ann@other is deleting it" in refused.err
+    old = {**claim, "at": "2026-01-01T00:00:00.000+00:00"}  # of a process that was killed long ago
+    (claims / f"{name}~0123456789ab.json").write_text(json.dumps(old))
+    assert vault("rm", name, "--zone", "far").code == 0
+    assert holders(vault, name) == ["usb"]
+
+
+def test_two_realms_that_delete_at_once_leave_a_copy(realm: Realm, box: Box, vault: Vault, tmp_path: Path) -> None:
+    make_checkpoint(realm, 1)
+    make_checkpoint(realm, 2)
+    name = f"checkpoint_{HERO}_1"
+    zones = yaml.safe_load(zones_file(realm).read_text())
+    zones_file(realm).write_text(yaml.safe_dump({**zones, "copies": {"min": {"checkpoint": 1}}}))
+    for zone in ("far", "usb"):
+        assert vault("push", "--zone", zone, name).code == 0
+    assert vault("rm", name, "--zone", "local").code == 0
+    other = Realm(tmp_path / "other")
+    shutil.copytree(realm.root, other.root, symlinks=True)
+    outcomes: dict[str, Ran] = {}
+
+    def drop(zone: str, of: Realm) -> None:
+        outcomes[zone] = vault("rm", name, "--zone", zone, realm=of)
+
+    threads = [threading.Thread(target=drop, args=args) for args in (("far", realm), ("usb", other))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(done.code for done in outcomes.values()) in ([0, 3], [3, 3]), outcomes
+    assert vault("scan").code == 0
+    assert holders(vault, name)
+    for place in (box.root, realm.root.parent / "usb"):
+        assert not list((place / ".vault" / "dropping").glob("*.json"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import subprocess
@@ -213,3 +214,25 @@ def test_ids_are_exact(realm: Realm, vault: Vault) -> None:
     assert vault("locate", "checkpoint_1000").code == 4
     assert vault("push", "checkpoint_1000", "--zone", "far").code == 4
     assert vault("locate", "checkpoint_10000").code == 0
+
+
+def test_events_are_told_as_lines(realm: Realm, box: Box, vault: Vault) -> None:
+    folder = make_checkpoint(realm, 1, size=400_000)
+    told = [
+        json.loads(line)
+        for line in vault("push", "--zone", "far", "checkpoint_1", "--limit-kb", "400", "--events").out.splitlines()
+    ]
+    assert (told[0]["event"], told[-1]["event"], told[-1]["success"]) == ("begun", "ended", True)
+    progress = [one["bytes"] for one in told if one["event"] == "progress"]
+    assert progress == sorted(progress)
+    assert progress
+    assert progress[-1] <= sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    part = next(box.root.rglob("part 0.safetensors"))
+    part.write_bytes(b"x" * part.stat().st_size)
+    told = [json.loads(line) for line in vault("verify", "--zone", "far", "--events").out.splitlines()]
+    assert [(one["event"], one.get("ok"), one.get("mended")) for one in told] == [
+        ("verified", False, True),
+        ("done", None, None),
+    ]
+    failed = [json.loads(line) for line in vault("fetch", "checkpoint_99", "--events").out.splitlines()]
+    assert [one["event"] for one in failed] == ["begun", "failed"]
