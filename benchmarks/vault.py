@@ -1,4 +1,5 @@
-"""The vault beside plain rsync over the same ssh, and beside paramiko's SFTP where it is installed; catalog and scan by size.
+"""The vault beside plain rsync over the same ssh, and beside paramiko, rclone and DVC where they are installed; catalog, page
+and scan by size.
 
 An OpenSSH server of its own listens on the loopback interface. Times are wall times of whole commands.
 """
@@ -6,6 +7,7 @@ An OpenSSH server of its own listens on the loopback interface. Times are wall t
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -23,6 +25,7 @@ from realm_cli.founding import found
 from realm_cli.manager import Manager
 from realm_cli.realm import Realm
 from realm_cli.records import now
+from realm_tavern.app import make_app
 from realm_vault.catalog import Catalog
 from realm_vault.keeper import Keeper
 from realm_vault.places import Places
@@ -74,6 +77,53 @@ class Race:
             lambda: call(["sh", "-c", "find . -type f -print0 | xargs -0 sha256sum"], self.environment, target)
         )
 
+    def peers(self) -> dict[str, Callable[[], float]]:
+        """Other ways to the same box, those that are installed here."""
+        found: dict[str, Callable[[], float]] = {}
+        if importlib.util.find_spec("paramiko"):
+            found["paramiko SFTP"] = self._paramiko
+        if shutil.which("rclone"):
+            found["rclone sftp"] = self._rclone
+        if shutil.which("dvc"):
+            found["dvc push"] = self._dvc
+        return found
+
+    def _fresh(self, name: str) -> Path:
+        target = self.box.root / name
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir()
+        return target
+
+    def _paramiko(self) -> float:
+        target = self._fresh("paramiko")
+        script = Path(__file__).with_name("vault_paramiko.py")
+        line = [sys.executable, str(script), str(self.box.port), str(self.box.folder), str(target)]
+        return timed(lambda: call([*line, *map(str, self.folders)], self.environment))
+
+    def _rclone(self) -> float:
+        target = self._fresh("rclone")
+        remote = f":sftp,host=127.0.0.1,port={self.box.port},key_file={self.box.folder}/user,known_hosts_file={self.box.known}:"
+        line = ["rclone", "copy", "--config", "/dev/null", *[f"--include=/{one.name}/**" for one in self.folders]]
+        return timed(lambda: call([*line, str(self.folders[0].parent), f"{remote}{target}"], self.environment))
+
+    def _dvc(self) -> float:
+        """`dvc add` is its hash pass and copy into its cache; both are part of the work."""
+        target, work = self._fresh("dvc"), self.box.folder / "dvc work"
+        shutil.rmtree(work, ignore_errors=True)
+        shutil.copytree(self.folders[0].parent, work / "models")
+        for line in (
+            ["dvc", "init", "--no-scm", "-q"],
+            ["dvc", "remote", "add", "-q", "-d", "far", f"ssh://127.0.0.1:{self.box.port}{target}"],
+            ["dvc", "remote", "modify", "-q", "far", "keyfile", f"{self.box.folder}/user"],
+        ):
+            call(line, self.environment, work)
+
+        def push() -> None:
+            call(["dvc", "add", "-q", "models"], self.environment, work)
+            call(["dvc", "push", "-q"], self.environment, work)
+
+        return timed(push)
+
     def vault(self) -> float:
         """`realm vault push` of them all."""
         for name in ("models", ".vault/assets"):
@@ -86,15 +136,22 @@ class Race:
 def race(report: Report, name: str, runs: Race, rounds: int, limit: float, *, with_hash: bool) -> None:
     """Alternate, and note the ratio that each round gave."""
     times: dict[str, list[float]] = {"rsync": [], "hash": [], "vault": []}
+    peers = runs.peers()
+    times |= {peer: [] for peer in peers}
     runs.vault()
     for _ in range(rounds):
         times["rsync"].append(runs.rsync())
         times["hash"].append(runs.hashing())
         times["vault"].append(runs.vault())
+        for peer, run in peers.items():
+            times[peer].append(run())
     for part, values in times.items():
         report.measured(f"{name}: {part}, s", values, "s")
     plain = [a + (b if with_hash else 0) for a, b in zip(times["rsync"], times["hash"], strict=True)]
     against = "rsync and one hash pass" if with_hash else "one rsync"
+    for peer in peers:
+        ratios = [a / b for a, b in zip(times["vault"], times[peer], strict=True)]
+        report.ratio(f"{name} to {peer}", ratios)
     report.ratio(f"{name} to {against}", [a / b for a, b in zip(times["vault"], plain, strict=True)], at_most(limit))
 
 
@@ -144,6 +201,19 @@ def lookups(report: Report, realm: Realm, assets: int, rounds: int) -> None:
         for _ in range(rounds):
             ratios.append(seconds(line, environment) / seconds(list(BASELINE), environment))
         report.ratio(f"the command {name} to bare imports", ratios, at_most(3))
+
+
+def page(report: Report, realm: Realm, rounds: int) -> None:
+    """The page of the same catalog, asked for by a program."""
+    client = make_app(realm, Manager.of(realm)).test_client()
+
+    def ask(path: str) -> float:
+        return 1000 * timed(lambda: client.get(path, headers={"Accept": "text/html"}).text)
+
+    ask("/vault")
+    pages = ("/vault", "/vault?sort=size&page=50", "/vault?text=_77&inside=far", "/vault/asset/checkpoint_77")
+    for path in pages:
+        report.measured(f"page {path}, ms", [ask(path) for _ in range(rounds)], "ms", at_most(50))
 
 
 def scans(report: Report, folder: Path, files: int, rounds: int) -> None:
@@ -202,7 +272,10 @@ def main() -> None:
     finally:
         box.close()
     hashing(report, folder, given.rounds)
-    lookups(report, found(folder / "catalog")[0], given.assets, max(5, given.rounds))
+    catalog = found(folder / "catalog")[0]
+    lookups(report, catalog, given.assets, max(5, given.rounds))
+    write_zones(catalog, box)
+    page(report, catalog, max(20, given.rounds))
     scans(report, folder, given.files, given.rounds)
     report.write()
     shutil.rmtree(folder)

@@ -14,6 +14,7 @@
 | `VaultKeeperClient("host:8767")` | `.locate(id)`, `.ensure_local(id)`, `.search(type=)` of another realm |
 | `RemoteLedgerClient(url)`, `get_ledger_client()` | the ledger of another realm; the own one where this machine trains |
 | `ask_vault_first(id, fallback=None)` | a local path, fetched and verified if need be |
+| `StorageRegistry(base)` | `.register_stronghold(name=, stronghold_type=StrongholdType.NAS, host=)` adds a zone |
 | `push_to_zone(path_or_id, zone)`, `pull_from_zone(path_or_id, zone)` | a result with success, bytes, seconds, verified |
 """
 
@@ -36,6 +37,8 @@ __all__ = [
 
 _PLUGIN_NAMES = {
     "TrainerEngine": "realm_arena.engine",
+    "StorageRegistry": "realm_vault.registering",
+    "StrongholdType": "realm_vault.registering",
     "VaultDiscovery": "realm_vault.api",
     "VaultKeeper": "realm_vault.api",
     "RemoteLedgerClient": "realm_vault.clients",

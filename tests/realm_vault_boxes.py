@@ -63,6 +63,18 @@ class Box:
         program.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F "{self.folder / "ssh_config"}" "$@"\n')
         program.chmod(0o755)
 
+    def skew(self, seconds: int) -> None:
+        """Let its clock be wrong: programs there are told another time."""
+        folder = self.folder / "far bin"
+        folder.mkdir(exist_ok=True)
+        program = folder / "date"
+        program.write_text(f'#!/bin/sh\nexec {shutil.which("date")} -d "{seconds:+d} seconds" "$@"\n')
+        program.chmod(0o755)
+        self.stop()
+        with (self.folder / "sshd_config").open("a") as config:
+            config.write(f'SetEnv PATH="{folder}:{os.environ["PATH"]}"\n')
+        self.start()
+
     def start(self) -> None:
         """Switch it on."""
         if os.getuid() == 0:

@@ -27,7 +27,7 @@ from realm_vault.records import Asset, AssetRecord, ClaimRecord, Location, Trash
 from realm_vault.scanning import lacks
 
 TRASH = ".vault/trash"
-PAPER = "trash.json"
+PAPER, CONTENT = "trash.json", "content"
 DROPPING = ".vault/dropping"
 CLAIM_SECONDS = 3600.0
 _ENTRY = re.compile(rf"{TRASH}/([0-9TZ.-]+~[A-Za-z0-9._-]+)/{re.escape(PAPER)}")
@@ -197,7 +197,7 @@ class Dropper:
             dropped_at=now(), created_at=asset.created_at, size=asset.size, files=files,
         )  # fmt: skip
         place.write(f"{entry}/{PAPER}", store.to_json(paper.to_dict()))
-        place.move(asset.path, f"{entry}/content")
+        place.move(asset.path, f"{entry}/{CONTENT}")
         place.remove(f"{assets.REGISTER}/{content.id}.json")
         self._keeper.catalog.drop_copy(content.id, zone)
         left = self._keeper.catalog.locate(content.id)
@@ -208,7 +208,10 @@ class Dropper:
     def trash(self, zone: str) -> list[Trashed]:
         """What lies in a zone's trash, newest first."""
         place = self._keeper.places.zone(zone)
-        papers = [path for path in place.files([TRASH]) if _ENTRY.fullmatch(path)]
+        listing = place.files([TRASH])
+        full = {path.partition(f"/{CONTENT}")[0] for path in listing if f"/{CONTENT}" in path}
+        # A kill between paper and content leaves a paper alone, which is no entry.
+        papers = [path for path in listing if _ENTRY.fullmatch(path) and posixpath.dirname(path) in full]
         found = []
         for path, text in place.read(papers).items():
             record = TrashRecord.from_dict(store.parse_json(text, f"{zone}:{path}"), f"{zone}:{path}")
@@ -227,7 +230,7 @@ class Dropper:
 
     def _restore(self, one: Trashed) -> None:
         place, record = self._keeper.places.zone(one.zone), one.record
-        place.move(f"{one.entry}/content", record.path)
+        place.move(f"{one.entry}/{CONTENT}", record.path)
         if one.zone != LOCAL:
             register = AssetRecord(
                 id=record.id,

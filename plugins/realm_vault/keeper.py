@@ -108,9 +108,13 @@ class Keeper:
         assert asset is not None
         there = self.places.zone(zone)
         content = self._content_here(found.id, asset)
-        self._check_room(zone, asset)
         source = self.realm.root / content.folder
-        sent = deliver(there, content, lambda temp, files: there.push(source, temp, files, copying))
+
+        def copy(temp: str, files: list[str]) -> None:
+            self._check_room(zone, asset)  # what is there already needs none
+            there.push(source, temp, files, copying)
+
+        sent = deliver(there, content, copy)
         self.catalog.add_copy(found.id, zone, copy_here(asset, verified=True), asset)
         return sent
 

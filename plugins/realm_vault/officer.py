@@ -10,7 +10,7 @@ from flask import Flask
 
 from realm_cli import __version__, store
 from realm_cli.checkpoints import MANIFEST
-from realm_cli.errors import FormatError, NotFoundError
+from realm_cli.errors import NotFoundError, RefusedError
 from realm_cli.pages import data
 from realm_cli.realm import Realm
 from realm_cli.records import now
@@ -95,7 +95,7 @@ class _Views:
             Route("GET", "/assets/<asset_id>", self.asset, AssetFace),
             Route("GET", "/fetch/<asset_id>", self.fetch, TransferInformation),
             Route("POST", "/scan", self.scan, OfficerScan, NoBody),
-            Route("POST", "/receive", self.receive, AssetFace, FetchAsked, refuses=(404, 500)),
+            Route("POST", "/receive", self.receive, AssetFace, FetchAsked, refuses=(404, 409)),
         ]
 
     def status(self) -> Answer:
@@ -149,9 +149,7 @@ class _Views:
         path = self._realm.root / one.path / MANIFEST
         for name, facts in assets.manifest_files(store.read_bytes(path), str(path)).items():
             if store.sha256_file(path.parent / name) != facts.sha256:
-                raise FormatError(
-                    str(path.parent), f"{name} has another SHA-256 than its manifest says", "send it again"
-                )
+                raise RefusedError(f"{path.parent}: {name} has another SHA-256 than its manifest says", "send it again")
 
     def _scan(self) -> Scan:
         return scan(self._realm, self._catalog, LOCAL, None)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from realm_cli import services, store
+from realm_cli.realm import Realm
 from realm_cli.terminal import Context, note, pass_context_realm, quiet_option
+
+if TYPE_CHECKING:
+    from realm_cli.web import Door
 
 PORT = 8767
 OFFICER_PORT = 8768
@@ -22,7 +27,6 @@ OFFICER_PORT = 8768
 def serve_command(ctx: Context, port: int, host: str | None, quiet: bool) -> None:
     """Serve catalog, ledger and battle to other machines until Ctrl-C; /api/openapi.json describes it."""
     from realm_cli.web import Door
-    from realm_cli.websafety import is_loopback, token_path
     from realm_cli.webserver import serve
     from realm_vault.server import make_server
     from realm_vault.tending import Tender, tend_in_background
@@ -41,12 +45,7 @@ def serve_command(ctx: Context, port: int, host: str | None, quiet: bool) -> Non
 
     def ready() -> None:
         ending.append(tend_in_background(Tender(realm, ctx.manager, app.extensions["keeper"])))
-        services.announce(realm, "vault", door.url)
-        if not quiet:
-            note("Ctrl-C ends it")
-            if not is_loopback(door.host):
-                note(f"others need the token in {token_path(realm)}; the connection is not encrypted")
-        click.echo(door.url)
+        _say_open(realm, "vault", door, quiet=quiet)
 
     serve(app, door, ready, close)
 
@@ -64,9 +63,7 @@ def serve_command(ctx: Context, port: int, host: str | None, quiet: bool) -> Non
 def officer_command(zone: str, port: int, host: str, base_dir: Path, quiet: bool) -> None:
     """Answer for the assets under one folder until Ctrl-C; /api/openapi.json describes it."""
     from realm_cli.errors import NotFoundError, UsageError
-    from realm_cli.realm import Realm
     from realm_cli.web import Door
-    from realm_cli.websafety import is_loopback, token_path
     from realm_cli.webserver import serve
     from realm_cli.zones import ZONE_ID
     from realm_vault.officer import make_officer
@@ -81,11 +78,18 @@ def officer_command(zone: str, port: int, host: str, base_dir: Path, quiet: bool
     app = make_officer(base, zone, door)
 
     def ready() -> None:
-        services.announce(realm, "officer", door.url)
-        if not quiet:
-            note("Ctrl-C ends it")
-            if not is_loopback(door.host):
-                note(f"others need the token in {token_path(realm)}; the connection is not encrypted")
-        click.echo(door.url)
+        _say_open(realm, "officer", door, quiet=quiet)
 
     serve(app, door, ready)
+
+
+def _say_open(realm: Realm, name: str, door: Door, *, quiet: bool) -> None:
+    """Announce a service that listens now, and say where."""
+    from realm_cli.websafety import is_loopback, token_path
+
+    services.announce(realm, name, door.url)
+    if not quiet:
+        note("Ctrl-C ends it")
+        if not is_loopback(door.host):
+            note(f"others need the token in {token_path(realm)}; the connection is not encrypted")
+    click.echo(door.url)

@@ -5,9 +5,15 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 from helpers import Ran
+from realm_cli.api import StorageRegistry, StrongholdType
+from realm_cli.errors import FormatError, RefusedError, UsageError
 from realm_cli.realm import Realm
+from realm_cli.zones import configured
 from realm_vault_boxes import HERO, Box, content, make_checkpoint, write_zones
 
 SCRIPT = """
@@ -69,3 +75,32 @@ def test_a_copy_in_a_zone_that_is_away_is_not_taken_for_a_copy_here(realm: Realm
     assert done.code == 1
     assert "away" in done.err
     assert not folder.exists()
+
+
+def test_a_stronghold_is_registered_and_comments_stay(realm: Realm, tmp_path: Path) -> None:
+    registry = StorageRegistry(realm.root)
+    (realm.configs / "hosts.yaml").write_text(
+        "hosts:\n  nas: {host: nas.example, role: storage, base_dir: /volume1/llm}\n"
+    )
+    made = registry.register_stronghold(name="nas", stronghold_type=StrongholdType.NAS, host="nas")
+    assert (made.type, made.root) == ("nas", "/volume1/llm")
+    path = realm.configs / "zones.yaml"
+    path.write_text("# mine\n" + path.read_text() + "trash_days: 3 # short\n")
+    registry.register_stronghold(name="usb", stronghold_type=StrongholdType.LOCAL, root=str(tmp_path))
+    assert list(configured(realm)) == ["usb", "nas"]
+    text = path.read_text()
+    assert text.startswith("# mine\n")
+    assert "trash_days: 3 # short" in text
+    assert registry.register_stronghold(name="nas", stronghold_type=StrongholdType.NAS, host="nas") == made
+    assert path.read_text() == text
+    with pytest.raises(RefusedError, match="other settings"):
+        registry.register_stronghold(name="nas", stronghold_type=StrongholdType.SSH, host="nas")
+    for wrong in ("local", "../x", ""):
+        with pytest.raises(UsageError):
+            registry.register_stronghold(name=wrong, stronghold_type=StrongholdType.NAS, root="/x")
+    path.write_text("zones: {a: {type: local, root: /x}}\n")
+    with pytest.raises(FormatError, match="line by line"):
+        registry.register_stronghold(name="b", stronghold_type=StrongholdType.NAS, root="/x")
+    path.write_text("zones: {}\ncopies: {max_age_days: 9}\n")
+    registry.register_stronghold(name="b", stronghold_type=StrongholdType.NAS, root="/x")
+    assert list(configured(realm)) == ["b"]

@@ -68,7 +68,7 @@ def test_what_is_damaged_or_not_there_is_refused(realm: Realm, box: Box, vault: 
     copy = box.root / "models" / HERO / folder.name / "part 0.safetensors"
     copy.write_bytes(bytes(copy.stat().st_size))
     damaged = ask(f"{officer}/receive", {"asset_id": ONE})
-    assert (damaged["http"], "part 0.safetensors has another SHA-256" in damaged["error"]) == (500, True)
+    assert (damaged["http"], "part 0.safetensors has another SHA-256" in damaged["error"]) == (409, True)
     assert ask(f"{officer}/assets/checkpoint_{HERO}_2")["http"] == 404
     assert ask(f"{officer}/assets/..%2f..")["http"] == 400
     assert ask(f"{officer}/receive", {"asset_id": "../x"})["http"] == 400

@@ -230,3 +230,21 @@ def test_a_scan_finds_what_is_incomplete_and_reads_nothing_twice(realm: Realm, b
     (realm.status / "vault" / "catalog.json").write_text('{"kind": "vault_cat')
     assert vault("locate", "checkpoint_1").code == 0
     assert folder.is_dir()
+
+
+def test_a_wrong_clock_is_told_and_harms_nothing(realm: Realm, box: Box, vault: Vault) -> None:
+    box.skew(-7200)
+    make_checkpoint(realm, 1)
+    make_checkpoint(realm, 2)
+    assert vault("push", "--zone", "far", "checkpoint_1").code == 0
+    for path in box.root.rglob("*"):  # as that clock would have dated them
+        facts = path.stat()
+        os.utime(path, (facts.st_atime - 7200, facts.st_mtime - 7200))
+    told = vault("zones", "--check")
+    assert "its clock is 2h 00m behind" in told.err, told.err
+    assert vault("scan").code == 0
+    assert vault("push", "--zone", "far", "checkpoint_1", "--json").json[0]["state"] == "there"
+    assert vault("verify", "--zone", "far").code == 0
+    assert vault("rm", "checkpoint_1", "--zone", "far").code == 0
+    assert vault("restore", "checkpoint_1", "--zone", "far").code == 0
+    assert vault("verify", "checkpoint_1", "--zone", "far").code == 0
