@@ -15,7 +15,10 @@ import pytest
 from helpers import Ran, Run, environment, realm_line, wait_for
 from realm_cli import services
 from realm_cli.realm import Realm
+from realm_cli.web import Door
+from realm_vault.officer import make_officer
 from realm_vault_boxes import HERO, Box, make_checkpoint
+from realm_vault_described import statuses_of_random_requests
 
 Vault = Callable[..., Ran]
 ONE = f"checkpoint_{HERO}_1"
@@ -78,3 +81,11 @@ def test_what_is_damaged_or_not_there_is_refused(realm: Realm, box: Box, vault: 
 def test_a_folder_or_a_name_that_is_none_is_said(run: Run, tmp_path: Path) -> None:
     assert run("vault", "officer", "--zone", "a", "--base-dir", tmp_path / "none", realm=None).code == 4
     assert run("vault", "officer", "--zone", "a/b", "--base-dir", tmp_path, realm=None).code == 2
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:schemathesis")
+def test_its_description_is_true_whatever_is_asked(realm: Realm) -> None:
+    make_checkpoint(realm, 1)
+    seen = statuses_of_random_requests(make_officer(realm.root, "far", Door()))
+    assert seen[200] > 2
+    assert seen[404] > 5

@@ -11,15 +11,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
-from schemathesis.checks import not_a_server_error
-from schemathesis.core.result import Ok
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
 
 from helpers import BattleProcess, Ran, environment, realm_line, rows, wait_for, write_rows
 from realm_cli import control, services
@@ -34,6 +25,7 @@ from realm_cli.web import Door
 from realm_cli.zones import AwayError
 from realm_vault.server import make_server
 from realm_vault_boxes import HERO, Box, content, make_checkpoint
+from realm_vault_described import statuses_of_random_requests
 
 Vault = Callable[..., Ran]
 
@@ -172,21 +164,6 @@ def test_off_loopback_the_token_is_asked_for(realm: Realm, monkeypatch: pytest.M
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:schemathesis")
 def test_the_description_is_true_whatever_is_asked(realm: Realm) -> None:
     make_checkpoint(realm, 1)
-    app = make_server(realm, Manager.of(realm), Door())
-    checks = [not_a_server_error, response_schema_conformance, status_code_conformance, content_type_conformance]
-    seen: dict[int, int] = {}
-    for result in schemathesis.openapi.from_wsgi("/api/openapi.json", app).get_all_operations():
-        assert isinstance(result, Ok), result
-
-        @settings(
-            max_examples=15, deadline=None, database=None, derandomize=True, phases=[Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        )  # fmt: skip
-        @given(case=result.ok().as_strategy())
-        def once(case: schemathesis.Case[Any]) -> None:
-            answer = case.call_and_validate(checks=checks)
-            seen[answer.status_code] = seen.get(answer.status_code, 0) + 1
-
-        once()
+    seen = statuses_of_random_requests(make_server(realm, Manager.of(realm), Door()))
     assert seen[200] > 20
     assert seen[404] > 5
