@@ -16,7 +16,7 @@ events_option = click.option("--events", is_flag=True, help="Tell what happens a
 _telling = threading.Lock()
 
 
-def tell(event: str, **facts: Any) -> None:
+def say_line(event: str, **facts: Any) -> None:
     """One line; several threads may tell at once."""
     line = msgspec.json.encode({"event": event, **facts}).decode()
     with _telling:
@@ -27,10 +27,10 @@ def progress_of(asset: str) -> Callable[[int], None]:
     """Tells the bytes of an asset that are there, now and then."""
     told_at = 0.0
 
-    def report(count: int) -> None:
+    def told(count: int) -> None:
         nonlocal told_at
         if time.monotonic() - told_at >= EVERY:
             told_at = time.monotonic()
-            tell("progress", asset=asset, bytes=count)
+            say_line("progress", asset=asset, bytes=count)
 
-    return report
+    return told

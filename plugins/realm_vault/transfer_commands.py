@@ -32,7 +32,7 @@ from realm_vault import transfers, waiting
 from realm_vault.assets import full_id
 from realm_vault.keeper import Keeper, Moved
 from realm_vault.places import opened
-from realm_vault.telling import events_option, progress_of, tell
+from realm_vault.telling import events_option, progress_of, say_line
 
 PARALLEL = 3
 """Assets that are on their way at once."""
@@ -156,15 +156,15 @@ def _all(wanted: list[str], work: Callable[[str, Report], Moved], *, events: boo
 
     def one(asset: str) -> Moved | RealmError:
         if events:
-            tell("begun", asset=asset)
+            say_line("begun", asset=asset)
         try:
             moved = work(asset, report)
         except RealmError as error:
             if events:
-                tell("failed", asset=asset, error=error.message, hint=error.hint)
+                say_line("failed", asset=asset, error=error.message, hint=error.hint)
             return error
         if events:
-            tell("ended", **dataclasses.asdict(moved))
+            say_line("ended", **dataclasses.asdict(moved))
         return moved
 
     with _progress(events) as report, ThreadPoolExecutor(PARALLEL) as pool:

@@ -14,7 +14,7 @@ from realm_cli.zones import LOCAL, AwayError
 from realm_vault.commands import known_assets
 from realm_vault.keeper import Keeper
 from realm_vault.places import Places, opened
-from realm_vault.telling import events_option, tell
+from realm_vault.telling import events_option, say_line
 
 
 @click.command("verify")
@@ -64,12 +64,12 @@ def verify_command(
             row: dict[str, Any] = {"id": name, "zone": where, "size": size, "ok": not wrong, "wrong": wrong}
             rows.append({**row, "mended": bool(wrong) and _mended(keeper, name, where)})
             if events:
-                tell("verified", **rows[-1])
+                say_line("verified", **rows[-1])
     damaged = [row for row in rows if not row["ok"]]
     document = {"verified": len(rows), "bytes": done, "damaged": damaged}
     words = f"{len(rows):,} copies verified ({human_bytes(done)}), {len(damaged)} damaged"
     if events:
-        tell("done", **document)
+        say_line("done", **document)
     else:
         emit(document, as_json, lambda: click.echo(words))
     for row in damaged:
