@@ -133,10 +133,20 @@ class Race:
         return timed(lambda: call(line, self.environment))
 
 
+def works(report: Report, peer: str, run: Callable[[], float]) -> bool:
+    """Whether a peer gets through at all; this is its warm-up as well."""
+    try:
+        run()
+    except subprocess.CalledProcessError as error:
+        report.versions(**{f"{peer} failed": f"exit code {error.returncode}"})
+        return False
+    return True
+
+
 def race(report: Report, name: str, runs: Race, rounds: int, limit: float, *, with_hash: bool) -> None:
     """Alternate, and note the ratio that each round gave."""
     times: dict[str, list[float]] = {"rsync": [], "hash": [], "vault": []}
-    peers = runs.peers()
+    peers = {peer: run for peer, run in runs.peers().items() if works(report, peer, run)}
     times |= {peer: [] for peer in peers}
     runs.vault()
     for _ in range(rounds):

@@ -51,7 +51,7 @@ class Box:
         (self.folder / "sshd_config").write_text(
             f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {self.folder / 'host'}\nPidFile none\nUsePAM no\n"
             f"AuthorizedKeysFile {self.folder / 'authorized'}\nPasswordAuthentication no\nStrictModes no\n"
-            "PermitRootLogin yes\nKbdInteractiveAuthentication no\n"
+            "PermitRootLogin yes\nKbdInteractiveAuthentication no\nSubsystem sftp internal-sftp\n"
         )
         (self.folder / "ssh_config").write_text(
             f"IdentityFile {self.folder / 'user'}\nIdentitiesOnly yes\nUserKnownHostsFile {self.known}\n"
