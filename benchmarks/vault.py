@@ -103,7 +103,14 @@ class Race:
     def _rclone(self) -> float:
         target = self._fresh("rclone")
         remote = f":sftp,host=127.0.0.1,port={self.box.port},key_file={self.box.folder}/user,known_hosts_file={self.box.known}:"
-        line = ["rclone", "copy", "--config", "/dev/null", *[f"--include=/{one.name}/**" for one in self.folders]]
+        line = [
+            "rclone",
+            "copy",
+            "--config",
+            "/dev/null",
+            "--sftp-disable-hashcheck",
+            *[f"--include=/{one.name}/**" for one in self.folders],
+        ]
         return timed(lambda: call([*line, str(self.folders[0].parent), f"{remote}{target}"], self.environment))
 
     def _dvc(self) -> float:

@@ -151,6 +151,9 @@ class Zone(Protocol):
     def move(self, source: str, target: str) -> None:
         """Rename durably; the target's folder is made. Raises `RefusedError` when the target exists."""
 
+    def settle(self, moves: Sequence[tuple[str, str]], folder: str, papers: Mapping[str, bytes]) -> None:
+        """Several moves as by `move`, then small files into `folder` as by `write`, with one call."""
+
     def remove(self, path: str) -> None:
         """Delete a file or a folder with all in it; nothing is done when it is absent."""
 

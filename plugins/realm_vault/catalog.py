@@ -121,6 +121,19 @@ class Catalog:
 
         self.change(changed)
 
+    def add_copies(self, zone: str, copies: dict[str, Location]) -> None:
+        """Write down that copies of known assets are there."""
+
+        def changed(record: CatalogRecord) -> CatalogRecord:
+            known = dict(record.assets)
+            for asset_id, copy in copies.items():
+                if asset_id in known:
+                    locations = {**known[asset_id].locations, zone: copy}
+                    known[asset_id] = msgspec.structs.replace(known[asset_id], locations=locations)
+            return msgspec.structs.replace(record, assets=known)
+
+        self.change(changed)
+
     def drop_copy(self, asset_id: str, zone: str) -> None:
         """Write down that a copy is gone; an asset without a copy is not known any more."""
 

@@ -85,6 +85,36 @@ def deliver(zone: Zone, content: Content, copy: Copy, *, target: str = "", regis
     return True
 
 
+def absent(zone: Zone, contents: list[Content]) -> list[Content]:
+    """Those of whom nothing lies at their place."""
+    listing = zone.files([content.asset.path for content in contents])
+    taken = {content.id for content in contents if any(path.startswith(f"{content.asset.path}/") for path in listing)}
+    return [content for content in contents if content.id not in taken and content.asset.path not in listing]
+
+
+def deliver_together(zone: Zone, contents: list[Content], copy: Copy) -> list[Content]:
+    """Folders that are absent there, with one copy, one hash pass and one renaming. Returns those that are whole there.
+
+    They lie in the hidden folder by the paths that they have in a realm, so an earlier part of any of them is gone on with.
+    """
+    temp = f"{INCOMING}/together"
+    names = {content.id: [f"{content.asset.path}/{name}" for name in content.files] for content in contents}
+    copy(temp, sorted(name for each in names.values() for name in each))
+    hashes = zone.hashes(temp, sorted(name for each in names.values() for name in each))
+    whole = [
+        content
+        for content in contents
+        if all(hashes.get(f"{content.asset.path}/{name}") == facts.sha256 for name, facts in content.files.items())
+    ]
+    for content in contents:
+        if content not in whole:  # an earlier, damaged part was gone on with
+            zone.remove(f"{temp}/{content.asset.path}")
+    if whole:
+        moves = [(f"{temp}/{content.asset.path}", content.asset.path) for content in whole]
+        zone.settle(moves, assets.REGISTER, {f"{content.id}.json": _paper(content) for content in whole})
+    return whole
+
+
 def differing(zone: Zone, folder: str, files: Mapping[str, ManifestFile]) -> list[str]:
     """Files that are missing or have another hash."""
     hashes = zone.hashes(folder, sorted(files))
@@ -109,12 +139,16 @@ def _set_aside(zone: Zone, content: Content, goal: str) -> None:
 
 
 def _register(zone: Zone, content: Content) -> None:
+    zone.write(f"{assets.REGISTER}/{content.id}.json", _paper(content))
+
+
+def _paper(content: Content) -> bytes:
     asset = content.asset
     files = {name: facts for name, facts in content.files.items() if asset.kind != "checkpoint" or name != MANIFEST}
     record = AssetRecord(
         id=content.id, asset_kind=asset.kind, path=asset.path, created_at=asset.created_at or now(), files=files
     )
-    zone.write(f"{assets.REGISTER}/{content.id}.json", store.to_json(record.to_dict()))
+    return store.to_json(record.to_dict())
 
 
 def _read(zone: Zone, path: str) -> bytes:

@@ -9,7 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from realm_cli.records import now
 from realm_cli.zones import LOCAL, AwayError, Copying
 from realm_vault import transfers
 from realm_vault.catalog import Catalog, Located, copy_here, folder_of
-from realm_vault.delivery import Content, content_in, deliver, differing
+from realm_vault.delivery import Content, absent, content_in, deliver, deliver_together, differing
 from realm_vault.places import Places
 from realm_vault.records import Asset, ScanRecord, TransferRecord
 from realm_vault.scanning import Scan, scan
@@ -102,6 +102,44 @@ class Keeper:
             lambda: self._send(found, zone, copying or Copying()),
             queueing=queueing,
         )
+
+    def push_together(self, asset_ids: list[str], zone: str, copying: Copying) -> dict[str, Moved]:
+        """Bring several small checkpoints into a zone with few calls. What is not in the answer is left to `push`."""
+        found = {one.id: one.asset for one in map(self.get, asset_ids) if one.asset and LOCAL in dict(one.copies)}
+        records = {name: _begun("push", name, asset, zone) for name, asset in found.items()}
+        begun = time.monotonic()
+        with ExitStack() as held:
+            try:
+                for name in found:
+                    lock = transfers.lock_of(self.realm, name, zone)
+                    held.enter_context(store.locked(lock, wait=False, owner="another transfer of it"))
+                    held.enter_context(leases.held(self.realm, name, f"in transfer (push, zone {zone})"))
+                contents = absent(
+                    self.places.zone(zone), [self._content_here(name, asset) for name, asset in found.items()]
+                )
+                for content in contents:
+                    self._check_room(zone, content.asset)
+                    transfers.write(self.realm, records[content.id])
+                whole = self._sent_together(zone, contents, copying) if contents else []
+            except RealmError as error:
+                log.info("pushing together into %s: %s", zone, error.message)
+                whole = []
+            done = [records[content.id] for content in whole]
+            for name in found.keys() - {record.asset for record in done}:
+                transfers.forget(self.realm, records[name])
+            seconds = time.monotonic() - begun
+            if done:
+                transfers.end_all(self.realm, done, "done", "", seconds)
+        return {record.asset: self._told(record, found[record.asset], seconds) for record in done}
+
+    def _sent_together(self, zone: str, contents: list[Content], copying: Copying) -> list[Content]:
+        there = self.places.zone(zone)
+        whole = deliver_together(
+            there, contents, lambda temp, files: there.push(self.realm.root, temp, files, copying)
+        )  # fmt: skip
+        copies = {content.id: copy_here(content.asset, verified=True) for content in whole}
+        self.catalog.add_copies(zone, copies)
+        return whole
 
     def _send(self, found: Located, zone: str, copying: Copying) -> bool:
         asset = found.asset
@@ -261,10 +299,7 @@ class Keeper:
         queueing: bool = False,
     ) -> Moved:
         """Do the work of a transfer under a lease, with its record kept."""
-        record = TransferRecord(
-            id=uuid.uuid4().hex[:12], asset=asset_id, digest=asset.digest, zone=zone, direction=direction,
-            state="running", asked_at=now(), size=asset.size, attempts=1,
-        )  # fmt: skip
+        record = _begun(direction, asset_id, asset, zone)
         begun = time.monotonic()
         lock = transfers.lock_of(self.realm, asset_id, zone)
         with (
@@ -283,15 +318,15 @@ class Keeper:
             transfers.end(self.realm, record, "done", "", seconds)
         if not sent:
             return Moved(asset_id, zone, True, True, 0, seconds, asset.path, "there")
-        facts = {
-            "asset": asset_id,
-            "zone": zone,
-            "direction": direction,
-            "bytes": asset.size,
-            "seconds": round(seconds, 3),
-        }
-        emit(self.realm, self._manager, "asset_moved", **facts)
-        return Moved(asset_id, zone, True, True, asset.size, seconds, asset.path)
+        return self._told(record, asset, seconds)
+
+    def _told(self, record: TransferRecord, asset: Asset, seconds: float) -> Moved:
+        """What has moved, as an event and as the answer."""
+        emit(
+            self.realm, self._manager, "asset_moved", asset=record.asset, zone=record.zone, direction=record.direction,
+            bytes=asset.size, seconds=round(seconds, 3),
+        )  # fmt: skip
+        return Moved(record.asset, record.zone, True, True, asset.size, seconds, asset.path)
 
     def _away(self, record: TransferRecord, error: AwayError, *, queueing: bool) -> Moved:
         """A push waits for its zone; a fetch is wanted now or not at all."""
@@ -336,3 +371,10 @@ class Keeper:
         if zone == LOCAL:
             return LOCAL not in dict(found.copies) and found.found and self.fetch(found.id).success
         return LOCAL in dict(found.copies) and self.push(found.id, zone).success
+
+
+def _begun(direction: str, asset_id: str, asset: Asset, zone: str) -> TransferRecord:
+    return TransferRecord(
+        id=uuid.uuid4().hex[:12], asset=asset_id, digest=asset.digest, zone=zone, direction=direction, state="running",
+        asked_at=now(), size=asset.size, attempts=1,
+    )  # fmt: skip

@@ -30,12 +30,15 @@ from realm_cli.terminal import (
 from realm_cli.zones import Copying
 from realm_vault import transfers, waiting
 from realm_vault.assets import full_id
+from realm_vault.catalog import Located
 from realm_vault.keeper import Keeper, Moved
 from realm_vault.places import opened
 from realm_vault.telling import events_option, progress_of, say_line
 
 PARALLEL = 3
 """Assets that are on their way at once."""
+SMALL = 100_000_000
+"""Checkpoints of fewer bytes travel together."""
 limit_option = click.option("--limit-kb", type=click.IntRange(1), help="Kilobytes a second at most, for each asset.")
 Report = Callable[[str], Callable[[int], None] | None]
 
@@ -60,14 +63,23 @@ def push_command(
         places.check(zone)
         keeper.scan()
         wanted = list(dict.fromkeys(full_id(one, ctx.realm.config.hero) for one in assets or _usual(ctx.realm)))
-        for one in wanted:
-            keeper.get(one)
+        small = [one for one in wanted if _is_small(keeper.get(one))]
+        together: dict[str, Moved] = {}
+        if len(small) > 1:
+            together = keeper.push_together(small, zone, Copying(limit_kb))
 
         def push(one: str, report: Report) -> Moved:
             return keeper.push(one, zone, Copying(limit_kb, report(one)))
 
-        moved = _all(wanted, push, events=events)
+        rest = iter(_all([one for one in wanted if one not in together], push, events=events))
+        moved = [together[one] if one in together else next(rest) for one in wanted]
+        for done in together.values() if events else ():
+            say_line("ended", **dataclasses.asdict(done))
     _say(moved, as_json, events=events)
+
+
+def _is_small(found: Located) -> bool:
+    return found.asset is not None and found.asset.kind == "checkpoint" and found.asset.size < SMALL
 
 
 def _usual(realm: Realm) -> list[str]:

@@ -34,7 +34,14 @@ def write(realm: Realm, record: TransferRecord) -> None:
 
 def end(realm: Realm, record: TransferRecord, state: str, reason: str, seconds: float) -> None:
     """Write down how it ended; the oldest of many ended ones are dropped."""
-    write(realm, msgspec.structs.replace(record, state=state, reason=reason, ended_at=now(), seconds=round(seconds, 3)))
+    end_all(realm, [record], state, reason, seconds)
+
+
+def end_all(realm: Realm, records: list[TransferRecord], state: str, reason: str, seconds: float) -> None:
+    """The same of several at once."""
+    facts = {"state": state, "reason": reason, "ended_at": now(), "seconds": round(seconds, 3)}
+    for record in records:
+        write(realm, msgspec.structs.replace(record, **facts))
     ended = [one for one in read_all(realm) if one.ended_at]
     for one in ended[KEPT:]:
         store.delete(_folder(realm) / f"{one.id}.json")

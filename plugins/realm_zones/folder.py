@@ -6,7 +6,7 @@ import io
 import subprocess
 import tarfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from realm_cli.errors import NotFoundError, RealmError, RefusedError
@@ -42,6 +42,12 @@ HASHES = (
 MOVE = (
     '[ ! -e "$2" ] && [ ! -L "$2" ] || exit 91; [ -e "$1" ] || exit 92; '
     'mkdir -p -- "$3" && sync -f -- "$1" && mv -T -n -- "$1" "$2" && [ ! -e "$1" ] && sync -- "$3"'
+)
+SETTLE = (
+    'assets=$1; new=$2; shift 2; sync -f -- .; while [ $# -gt 1 ]; do { [ ! -e "$2" ] && [ ! -L "$2" ]; } || exit 91; [ -e "$1" ] || exit 92; '
+    'mkdir -p -- "${2%/*}" && mv -T -n -- "$1" "$2" && [ ! -e "$1" ] && sync -- "${2%/*}" || exit 93; shift 2; done; '
+    'mkdir -p -- "$new" && tar -xf - -C "$new" && sync -f -- "$new" && for one in "$new"/*; do mv -T -- "$one" "$assets/${one##*/}" || exit 93; done; '
+    'rmdir -- "$new" && sync -- "$assets"'
 )
 MAKE = 'mkdir -p -- "$1"'
 REMOVE = 'rm -rf -- "$1"'
@@ -114,11 +120,29 @@ class FolderZone:
         try:
             self._run(MOVE, _inside(source), goal, goal.rpartition("/")[0])
         except _ExitError as error:
-            if error.code == 91:
-                raise RefusedError(f"{target} is in zone {self.name} already", "look: realm vault whereis") from None
-            if error.code == 92:
-                raise NotFoundError(f"{source} is not in zone {self.name}", "look again: realm vault scan") from None
-            raise
+            raise self._unmoved(error, source, target) from None
+
+    def _unmoved(self, error: _ExitError, source: str, target: str) -> RealmError:
+        if error.code == 91:
+            return RefusedError(f"{target} is in zone {self.name} already", "look: realm vault whereis")
+        if error.code == 92:
+            return NotFoundError(f"{source} is not in zone {self.name}", "look again: realm vault scan")
+        return error
+
+    def settle(self, moves: Sequence[tuple[str, str]], folder: str, papers: Mapping[str, bytes]) -> None:
+        """The papers travel as one archive."""
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as archive:
+            for name, data in papers.items():
+                member = tarfile.TarInfo(name)
+                member.size, member.mode = len(data), 0o644
+                archive.addfile(member, io.BytesIO(data))
+        pairs = [_inside(path) for pair in moves for path in pair]
+        fresh = _inside(f"{folder}/.new-{time.time_ns()}")
+        try:
+            self._run(SETTLE, _inside(folder), fresh, *pairs, data=packed.getvalue())
+        except _ExitError as error:
+            raise self._unmoved(error, "what was sent", "one of the targets") from None
 
     def remove(self, path: str) -> None:
         """By `rm`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -236,3 +237,51 @@ def test_events_are_told_as_lines(realm: Realm, box: Box, vault: Vault) -> None:
     ]
     failed = [json.loads(line) for line in vault("fetch", "checkpoint_99", "--events").out.splitlines()]
     assert [one["event"] for one in failed] == ["begun", "failed"]
+
+
+# -- several small ones together ---------------------------------------------------------------------------------
+
+
+def test_small_checkpoints_travel_together(realm: Realm, box: Box, vault: Vault) -> None:
+    folders = [make_checkpoint(realm, step, size=500, files=20) for step in range(1, 7)]
+    ids = [f"checkpoint_{step}" for step in range(1, 7)]
+    assert vault("push", "--zone", "far", "checkpoint_3").code == 0
+    done = vault("push", "--zone", "far", *ids, "--json").json
+    assert [one["state"] for one in done] == ["done", "done", "there", "done", "done", "done"]
+    for folder in folders:
+        assert content(box.root / folder.relative_to(realm.root)) == content(folder)
+    assert vault("scan", "--zone", "far", "--json").json[0] | {"seconds": 0} == {
+        "zone": "far", "assets": 6, "wrong": 0, "hashed": 0, "seconds": 0,
+    }  # fmt: skip
+    assert vault("verify", "--zone", "far").code == 0
+    assert {one["state"] for one in vault("transfers", "--json").json} == {"done"}
+    assert len(list((box.root / ".vault" / "assets").iterdir())) == 6
+
+
+def test_what_was_damaged_on_the_way_goes_again(realm: Realm, box: Box, vault: Vault) -> None:
+    folders = [make_checkpoint(realm, step, size=500, files=3) for step in (1, 2)]
+    part = box.root / ".vault/incoming/together" / folders[0].relative_to(realm.root) / "part 0.safetensors"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"x" * 500)  # as long as the right one, so rsync takes it for whole
+    done = vault("push", "--zone", "far", "checkpoint_1", "checkpoint_2", "--json").json
+    assert [one["state"] for one in done] == ["done", "done"]
+    for folder in folders:
+        assert content(box.root / folder.relative_to(realm.root)) == content(folder)
+
+
+def test_a_killed_push_of_several_is_finished_by_the_next(realm: Realm, box: Box, vault: Vault) -> None:
+    folders = [make_checkpoint(realm, step, size=300_000, files=2) for step in (1, 2, 3)]
+    ids = ["checkpoint_1", "checkpoint_2", "checkpoint_3"]
+    keeper = subprocess.Popen(
+        realm_line("vault", "push", "--zone", "far", *ids, "--limit-kb", "500", realm=realm),
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=box.environment(),
+        start_new_session=True,
+    )  # fmt: skip
+    incoming = box.root / ".vault" / "incoming"
+    wait_for(lambda: list(incoming.rglob("*.safetensors")), "the first bytes")
+    os.killpg(keeper.pid, signal.SIGKILL)
+    keeper.wait()
+    assert not list(box.root.glob(f"models/{HERO}/*"))
+    assert len(vault("tend", "--json").json) >= 3
+    for folder in folders:
+        assert content(box.root / folder.relative_to(realm.root)) == content(folder)
