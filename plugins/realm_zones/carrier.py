@@ -142,9 +142,9 @@ class Ssh:
         return None
 
     def close(self) -> None:
-        """End the kept connection."""
+        """Let the kept connection end when nobody uses it any more: another process may have work on it."""
         subprocess.run(
-            ["ssh", *self.options(), "-O", "exit", "--", self.place], capture_output=True, timeout=30, check=False
+            ["ssh", *self.options(), "-O", "stop", "--", self.place], capture_output=True, timeout=30, check=False
         )
 
 
