@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from helpers import BattleProcess, TavernProcess, free_port, rows, wait_for, wri
 from realm_cli import control, skillstate
 from realm_cli.datafiles import safe_name
 from realm_cli.events import emit
+from realm_cli.founding import found
 from realm_cli.ledger import Ledger
 from realm_cli.manager import Manager
 from realm_cli.quests import Board
@@ -168,16 +170,25 @@ def test_a_level_up_is_celebrated_and_calm_is_respected(realm: Realm, tavern: Op
 # -- every page ----------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def trained(realm: Realm, battle: Start, tmp_path: Path) -> Realm:
+@pytest.fixture(scope="module")
+def trained_once(tmp_path_factory: pytest.TempPathFactory) -> Realm:
     """A realm with checkpoints, evals, a failed quest and some that wait; nothing runs."""
+    realm, _ = found(tmp_path_factory.mktemp("trained") / "realm")
     tune(realm, forge={"samples": {1: 400}}, eval={"threshold": 0.25})
     (realm.inbox / "broken.jsonl").write_text('{"messages": 3}\n')
-    fighting = battle("--forge", "--until", "bin=2")
+    fighting = BattleProcess(realm, "--forge", "--until", "bin=2")
     assert fighting.wait() == 0, fighting.output()
     for name in ("high", "low"):
         write_rows(realm.inbox / name / f"{name}.jsonl", rows(20, hash(name) % 1000))
     return realm
+
+
+@pytest.fixture
+def trained(realm: Realm, trained_once: Realm) -> Realm:
+    """A copy of it, in the place of the test's own realm."""
+    shutil.rmtree(realm.root)
+    shutil.copytree(trained_once.root, realm.root, symlinks=True)
+    return Realm(realm.root)
 
 
 def test_every_page_is_sound_in_both_themes(trained: Realm, tavern: Open, chromium: Browser) -> None:
