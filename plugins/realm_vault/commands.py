@@ -22,10 +22,10 @@ from realm_cli.terminal import (
     table,
 )
 from realm_cli.zones import KINDS, LOCAL, AwayError
+from realm_vault.alarms import missing
 from realm_vault.keeper import Keeper
 from realm_vault.places import Places, opened
 from realm_vault.records import Asset
-from realm_vault.tending import missing
 
 PAGE = 100
 """Assets that are listed unless more are asked for."""

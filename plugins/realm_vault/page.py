@@ -19,6 +19,7 @@ from realm_cli.realm import Realm
 from realm_cli.terminal import human_bytes
 from realm_cli.zones import LOCAL, policy
 from realm_vault import page_orders, transfers
+from realm_vault.alarms import missing
 from realm_vault.catalog import folder_of
 from realm_vault.dropping import Dropper
 from realm_vault.jobs import Jobs
@@ -27,7 +28,6 @@ from realm_vault.lineage import graph
 from realm_vault.places import Places
 from realm_vault.pruning import plan
 from realm_vault.shelf import Query, Shelf, as_json
-from realm_vault.tending import missing
 
 PROMOTE = "guild.promote"
 """The view that makes a checkpoint the champion, where the guild is installed."""
