@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -267,11 +267,7 @@ class Views:
             log.warning("the ledger was not read ahead: %s", error)
 
 
-@cache
-def _views(root: Path) -> Views:
-    return Views(Realm(root))
-
-
+@lru_cache(maxsize=4)
 def views_of(realm: Realm) -> Views:
-    """The views of a realm, shared by all pages of a process."""
-    return _views(realm.root)
+    """The views of a realm, shared by all pages of an app: the same object, as its configuration is kept fresh."""
+    return Views(realm)

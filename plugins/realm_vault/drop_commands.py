@@ -89,6 +89,8 @@ def prune_command(ctx: Context, zones: tuple[str, ...], apply: bool, as_json: bo
     rows: list[dict[str, object]] = []
     with _dropper(ctx) as (keeper, dropper):
         if apply:
+            for old in dropper.empty_trash(LOCAL):  # first: an archive needs room
+                note(f"{old.record.id} was deleted for good from the trash of zone {LOCAL}")
             risks.before(ctx.realm, ctx.manager, "pruning")
         for zone in zones or [name for name in keeper.places.names() if keeper.places.config(name).keep]:
             keeper.places.check(zone)

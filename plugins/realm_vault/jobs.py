@@ -92,4 +92,7 @@ class Jobs:
             except Exception as error:  # the edge of a job: the queue goes on
                 log.exception("%s", job.words)
                 job.said, job.state = f"a bug in Realm: {error!r}", "failed"
-            emit(self._realm, self._manager, "vault_job", job=job.words, state=job.state, said=job.said)
+            try:
+                emit(self._realm, self._manager, "vault_job", job=job.words, state=job.state, said=job.said)
+            except RealmError as error:  # a full disk: the page shows the job, and the next one is done
+                log.warning("%s is not told: %s", job.words, error.message)

@@ -117,8 +117,10 @@ class Keeper:
                 contents = absent(
                     self.places.zone(zone), [self._content_here(name, asset) for name, asset in found.items()]
                 )
+                sizes = 0
                 for content in contents:
-                    self._check_room(zone, content.asset)
+                    self._check_room(zone, content.asset, beside=sizes)
+                    sizes += content.asset.size
                     transfers.write(self.realm, records[content.id])
                 whole = self._sent_together(zone, contents, copying) if contents else []
             except RealmError as error:
@@ -156,7 +158,8 @@ class Keeper:
         self.catalog.add_copy(found.id, zone, copy_here(asset, verified=True), asset)
         return sent
 
-    def _check_room(self, zone: str, asset: Asset) -> None:
+    def _check_room(self, zone: str, asset: Asset, *, beside: int = 0) -> None:
+        """Refuse what does not fit; `beside` bytes come with it."""
         config = self.places.config(zone)
         there = [one for one in self.catalog.read().assets.values() if zone in one.locations and one != asset]
         limits = [("", config.max_gb, there)]
@@ -166,7 +169,7 @@ class Keeper:
             if kind == asset.kind
         ]
         for words, most, held in limits:
-            used = sum(one.size for one in held)
+            used = sum(one.size for one in held) + beside
             if most is not None and used + asset.size > most * 1e9:
                 raise RefusedError(
                     f"zone {zone} may hold {words}{most:g} GB and has {used / 1e9:.2f} GB", "drop something there first"

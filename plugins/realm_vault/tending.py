@@ -135,6 +135,7 @@ class Tender:
         return deeds
 
     def _copies(self) -> list[Deed]:
+        self._keeper.scan()
         deeds = []
         for zone, days in missing(self._keeper).items():
             said = f"nothing new reached {zone} for {human_seconds(days * 86_400)}"

@@ -39,6 +39,8 @@ PARALLEL = 3
 """Assets that are on their way at once."""
 SMALL = 100_000_000
 """Checkpoints of fewer bytes travel together."""
+TOGETHER = 50
+"""So many at once: their paths are arguments of one command, which may not be too long."""
 limit_option = click.option("--limit-kb", type=click.IntRange(1), help="Kilobytes a second at most, for each asset.")
 Report = Callable[[str], Callable[[int], None] | None]
 
@@ -65,8 +67,8 @@ def push_command(
         wanted = list(dict.fromkeys(full_id(one, ctx.realm.config.hero) for one in assets or _usual(ctx.realm)))
         small = [one for one in wanted if _is_small(keeper.get(one))]
         together: dict[str, Moved] = {}
-        if len(small) > 1:
-            together = keeper.push_together(small, zone, Copying(limit_kb))
+        for first in range(0, len(small) if len(small) > 1 else 0, TOGETHER):
+            together |= keeper.push_together(small[first : first + TOGETHER], zone, Copying(limit_kb))
 
         def push(one: str, report: Report) -> Moved:
             return keeper.push(one, zone, Copying(limit_kb, report(one)))

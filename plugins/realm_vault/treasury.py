@@ -1,7 +1,7 @@
 """The disk guard: frees space by the retention rules before the disk is full, and says what it did.
 
 Room is needed for two more checkpoints of the newest one's size beside `training.reserve_mb`. Freed in this order: what
-lies in the trash too long, the oldest of the trash, then what no rule keeps. Nothing that is protected is ever touched.
+lies in the trash too long, then what no rule keeps. Nothing that is protected is ever touched, nor what can still be restored.
 """
 
 from __future__ import annotations
@@ -54,15 +54,13 @@ def guard(keeper: Keeper, dropper: Dropper) -> Guarded:
         return found
     for one in dropper.empty_trash(LOCAL):
         found.deeds.append(f"{one.record.id} was in the trash too long")
-    for one in reversed(dropper.trash(LOCAL)):
-        if store.free_bytes(root) >= found.needed:
-            break
-        dropper.delete(one)
-        found.deeds.append(f"{one.record.id} was in the trash")
     found.free_after = store.free_bytes(root)
     if not found.is_enough:
         keeper.scan()
         _drop_by_rules(keeper, dropper, found)
+    restorable = sum(one.record.size for one in dropper.trash(LOCAL))
+    if restorable and not found.is_enough:
+        found.deeds.append(f"{restorable / 1e9:.2f} GB in the trash can still be restored and stay (trash_days)")
     return found
 
 

@@ -247,3 +247,17 @@ def test_the_page_of_an_asset_is_sound_in_both_themes(realm: Realm, tavern: Open
             assert page.evaluate(LOW_CONTRAST) == [], theme
             assert page.evaluate(NAMELESS) == []
             assert page.evaluate("window.shifts") < 0.02
+
+
+def test_the_pages_follow_the_hero_that_becomes_active(
+    realm: Realm, client: FlaskClient, run: Callable[..., Ran]
+) -> None:
+    make_checkpoint(realm, 7)
+    assert [row["step"] for row in read(client, "/api/checkpoints")["checkpoints"]] == [7]
+    text = realm.hero_file(HERO).read_text()
+    realm.hero_file("other").write_text(text.replace("dio-mini", "other"))
+    realm.config_file.write_text(realm.config_file.read_text().replace("hero: dio-mini", "hero: other"))
+    make_checkpoint(realm, 9, hero="other")
+    wait_for(lambda: read(client, "/api/game")["hero"]["name"] == "other", "the other hero")
+    assert [row["step"] for row in read(client, "/api/checkpoints")["checkpoints"]] == [9]
+    assert '<td class="num"><a href="/checkpoint/9">' in client.get("/vault/lineage", headers=PAGE).text
