@@ -52,6 +52,10 @@ class LockedError(RealmError):
     exit_code = EXIT_LOCKED
 
 
+class AwayError(RealmError):
+    """A machine, zone or server cannot be reached now: off, asleep, no network, not mounted. Trying again later may help."""
+
+
 class FormatError(RealmError):
     """A file does not hold what its format asks for. `where` is the file, with line or key when known."""
 

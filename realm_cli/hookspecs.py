@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 GROUP = "realm"
 PART_HOOKS = (
     "realm_commands", "realm_records", "realm_skills", "realm_inspectors", "realm_oracles", "realm_callbacks",
-    "realm_pages", "realm_services", "realm_zone_types",
+    "realm_pages", "realm_services", "realm_zone_types", "realm_runners", "realm_tasks", "realm_checks",
 )  # fmt: skip
 
 hookspec = pluggy.HookspecMarker(GROUP)
@@ -71,13 +71,31 @@ def realm_pages() -> list[Part]:
 
 @hookspec
 def realm_services() -> list[Part]:
-    """Services that run beside a battle: the object is a `realm_cli.services.Service`."""
+    """Services that the weaver keeps alive: the object is a `realm_cli.services.Service`."""
     raise AssertionError("a specification is never called")
 
 
 @hookspec
 def realm_zone_types() -> list[Part]:
     """Places where assets can lie: the name is `type` in `zones.yaml`, the object a `realm_cli.zones.ZoneType`."""
+    raise AssertionError("a specification is never called")
+
+
+@hookspec
+def realm_runners() -> list[Part]:
+    """Where jobs run: the name is what stands before the colon of a place (`ssh:3090`), the object a `realm_cli.jobs.RunnerType`."""
+    raise AssertionError("a specification is never called")
+
+
+@hookspec
+def realm_tasks() -> list[Part]:
+    """Background work for idle GPUs and processors: the name is the task's id, the object a `realm_cli.tasks.Task`."""
+    raise AssertionError("a specification is never called")
+
+
+@hookspec
+def realm_checks() -> list[Part]:
+    """Checks of health: the name is the check's, the object a `realm_cli.checks.Check`."""
     raise AssertionError("a specification is never called")
 
 

@@ -19,14 +19,23 @@ from realm_cli.terminal import Context, log_to_stderr
 log = logging.getLogger("realm.main")
 
 GROUPS = {
+    "archive": "Copies of configs, ledger and curriculum to go back to.",
     "battle": "Training: start, pause, stop, watch.",
     "champion": "The best checkpoint.",
     "config": "Read, check and change the configuration.",
+    "cron": "The realm's lines in the crontab.",
+    "herald": "Notifications about what happened.",
     "hero": "The models that are trained.",
+    "job": "Programs that run here, over ssh or on Slurm.",
     "ledger": "Every checkpoint and its true statistics.",
+    "oracle": "Talk to exact checkpoints.",
     "plugins": "What is installed and what is enabled.",
     "quest": "Training data files and their way through the board.",
     "skill": "Families of machine-checked problems.",
+    "spar": "Wrong answers become training data.",
+    "task": "Background work when the GPU is idle.",
+    "vault": "Where every checkpoint lies, and moving it.",
+    "weaver": "Services that are kept alive.",
 }
 
 _C = "realm_cli.commands"

@@ -297,7 +297,8 @@ class ServiceRecord(Record, frozen=True, kw_only=True):
     kind: ClassVar[str] = "service"
 
     name: str
-    url: str
+    url: str = ""
+    """Where it answers; empty for one that only works."""
     process: ProcessMark
     started_at: str
 

@@ -25,13 +25,21 @@ READY_SECONDS = 15.0
 
 @dataclass(frozen=True)
 class Service:
-    """A program that answers over HTTP."""
+    """A program of the realm that is kept alive."""
 
     name: str
     command: tuple[str, ...]
-    """Its line behind `realm --realm DIR`."""
+    """Its line behind `realm --realm DIR`; `-q` is added."""
     title: str = ""
     """What it is called to people."""
+    needs: tuple[str, ...] = ()
+    """Services that have to be ready before it starts."""
+    speaks_http: bool = True
+    """Whether `/health` at its announced address tells that it lives; else its heartbeat does (`beat`)."""
+    in_play: bool = False
+    """Whether `realm play` starts it."""
+    enabled: bool = True
+    """Whether the weaver starts it unless `configs/services.yaml` says otherwise."""
 
 
 def path_of(realm: Realm, name: str) -> Path:
@@ -39,11 +47,18 @@ def path_of(realm: Realm, name: str) -> Path:
     return realm.status / "services" / f"{name}.json"
 
 
-def announce(realm: Realm, name: str, url: str) -> None:
-    """Say that this process is the service. Raises `StorageError`."""
+def announce(realm: Realm, name: str, url: str = "") -> None:
+    """Say that this process is the service, and is ready. Raises `StorageError`."""
     path = path_of(realm, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     store.write_record(path, ServiceRecord(name=name, url=url, process=this_process(), started_at=now()))
+
+
+def beat(realm: Realm, name: str) -> None:
+    """Say that this service makes progress; for those that do not speak HTTP, every few seconds."""
+    path = path_of(realm, f".{name}.beat")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    store.write_atomic(path, b"")
 
 
 def running(realm: Realm, name: str) -> ServiceRecord | None:
@@ -57,8 +72,9 @@ class Beside:
 
     def __init__(self, realm: Realm, manager: Manager) -> None:
         self._realm = realm
-        names = manager.parts("realm_services")
-        self._services: list[Service] = [manager.load_part("realm_services", name, "service") for name in sorted(names)]
+        names = sorted(manager.parts("realm_services"))
+        found: list[Service] = [manager.load_part("realm_services", name, "service") for name in names]
+        self._services = [service for service in found if service.in_play]
         self._started: dict[str, subprocess.Popen[bytes]] = {}
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
 

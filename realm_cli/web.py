@@ -19,11 +19,10 @@ from flask.json.provider import JSONProvider
 from werkzeug.exceptions import HTTPException
 
 from realm_cli import errors
-from realm_cli.errors import RealmError, StorageError
+from realm_cli.errors import AwayError, RealmError, StorageError
 from realm_cli.realm import Realm
 from realm_cli.webbody import PacedInput
 from realm_cli.websafety import OPEN_PATHS, UNSAFE, Denial, Safety, read_token
-from realm_cli.zones import AwayError
 
 log = logging.getLogger("realm.web")
 

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from realm_cli import yamlfile
-from realm_cli.errors import FormatError, NotFoundError, RealmError, nearest
+from realm_cli.errors import FormatError, NotFoundError, nearest
 from realm_cli.realm import Realm
 
 if TYPE_CHECKING:
@@ -30,10 +30,6 @@ KINDS = ("checkpoint", "model", "data", "config", "backup")
 NonNegative = Annotated[int, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=1)]
 Amount = Annotated[float, Meta(gt=0)]
-
-
-class AwayError(RealmError):
-    """A zone cannot be reached now: off, asleep, no network, not mounted. Trying again later may help."""
 
 
 class KeepRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

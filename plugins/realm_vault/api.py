@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from realm_cli.errors import NotFoundError, UsageError, nearest
+from realm_cli.errors import AwayError, NotFoundError, UsageError, nearest
 from realm_cli.manager import Manager
 from realm_cli.realm import Realm
-from realm_cli.zones import KINDS, LOCAL, AwayError
+from realm_cli.zones import KINDS, LOCAL
 from realm_vault.catalog import Located
 from realm_vault.keeper import Keeper, Moved
 from realm_vault.places import Places, opened

@@ -10,11 +10,10 @@ import urllib.request
 from typing import Any
 
 from realm_cli.checkpoint_records import LedgerRecord
-from realm_cli.errors import FormatError, NotFoundError, RealmError, RefusedError, UsageError
+from realm_cli.errors import AwayError, FormatError, NotFoundError, RealmError, RefusedError, UsageError
 from realm_cli.hosts import Hosts, hosts_file
 from realm_cli.ledger import Ledger
 from realm_cli.realm import Realm
-from realm_cli.zones import AwayError
 
 LOOK_SECONDS = 10.0
 MOVE_SECONDS = 86_400.0

@@ -8,7 +8,7 @@ from typing import Any
 import click
 import msgspec
 
-from realm_cli.errors import NotFoundError, RealmError
+from realm_cli.errors import AwayError, NotFoundError, RealmError
 from realm_cli.records import seconds_since
 from realm_cli.terminal import (
     Context,
@@ -21,7 +21,7 @@ from realm_cli.terminal import (
     quiet_option,
     table,
 )
-from realm_cli.zones import KINDS, LOCAL, AwayError
+from realm_cli.zones import KINDS, LOCAL
 from realm_vault.alarms import missing
 from realm_vault.keeper import Keeper
 from realm_vault.places import Places, opened

@@ -18,13 +18,13 @@ import msgspec
 from realm_cli import leases, store
 from realm_cli.checkpoint_records import LedgerRecord, ManifestFile, ManifestRecord
 from realm_cli.checkpoints import LEDGER_MIRROR, MANIFEST
-from realm_cli.errors import FormatError, NotFoundError, RealmError, RefusedError
+from realm_cli.errors import AwayError, FormatError, NotFoundError, RealmError, RefusedError
 from realm_cli.events import emit
 from realm_cli.ledger import Ledger
 from realm_cli.manager import Manager
 from realm_cli.realm import Realm
 from realm_cli.records import now
-from realm_cli.zones import LOCAL, AwayError, Copying
+from realm_cli.zones import LOCAL, Copying
 from realm_vault import transfers
 from realm_vault.catalog import Catalog, Located, copy_here, folder_of
 from realm_vault.delivery import Content, absent, content_in, deliver, deliver_together, differing

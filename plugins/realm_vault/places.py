@@ -11,11 +11,11 @@ from pathlib import Path
 import msgspec
 
 from realm_cli import store
-from realm_cli.errors import NotFoundError, RefusedError, nearest
+from realm_cli.errors import AwayError, NotFoundError, RefusedError, nearest
 from realm_cli.manager import Manager
 from realm_cli.realm import Realm
 from realm_cli.records import now
-from realm_cli.zones import LOCAL, AwayError, Zone, ZoneConfig, configured, open_zone, policy
+from realm_cli.zones import LOCAL, Zone, ZoneConfig, configured, open_zone, policy
 from realm_vault.catalog import folder_of
 from realm_vault.records import ZoneMark
 

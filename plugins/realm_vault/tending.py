@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import msgspec
 
 from realm_cli import champions, store
-from realm_cli.errors import LockedError, RealmError
+from realm_cli.errors import AwayError, LockedError, RealmError
 from realm_cli.events import emit
 from realm_cli.manager import Manager
 from realm_cli.realm import Realm
 from realm_cli.records import now, seconds_since
 from realm_cli.terminal import human_bytes, human_seconds
-from realm_cli.zones import LOCAL, AwayError
+from realm_cli.zones import LOCAL
 from realm_vault import archives, treasury, waiting
 from realm_vault.alarms import missing
 from realm_vault.catalog import folder_of

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from realm_cli.errors import NotFoundError, RealmError, UsageError
+from realm_cli.errors import AwayError, NotFoundError, RealmError, UsageError
 from realm_cli.terminal import Context, emit, human_bytes, json_option, note, pass_context_realm
-from realm_cli.zones import LOCAL, AwayError
+from realm_cli.zones import LOCAL
 from realm_vault.commands import known_assets
 from realm_vault.keeper import Keeper
 from realm_vault.places import Places, opened

@@ -8,9 +8,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from realm_cli.errors import RealmError
-from realm_cli.zones import AwayError, Copying
-from realm_zones.carrier import Carrier
+from realm_cli.carriers import Carrier
+from realm_cli.errors import AwayError, RealmError
+from realm_cli.zones import Copying
 
 BROKEN = (10, 12, 30, 35, 255)
 """rsync's exit codes of a connection that broke or was never there (rsync(1), EXIT VALUES)."""

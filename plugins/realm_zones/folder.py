@@ -9,9 +9,9 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from realm_cli.errors import NotFoundError, RealmError, RefusedError
-from realm_cli.zones import AwayError, Copying, FileFact, ZoneState
-from realm_zones.carrier import Carrier
+from realm_cli.carriers import Carrier
+from realm_cli.errors import AwayError, NotFoundError, RealmError, RefusedError
+from realm_cli.zones import Copying, FileFact, ZoneState
 from realm_zones.copying import copy, source_of
 
 # Each script runs in the zone's root; its arguments are $1, $2 …, never part of its text.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from realm_cli.carriers import Here
 from realm_cli.realm import Realm
 from realm_cli.zones import Zone, ZoneConfig
-from realm_zones.carrier import Here
 from realm_zones.folder import FolderZone
 
 

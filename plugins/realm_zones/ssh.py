@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from realm_cli.carriers import Ssh
 from realm_cli.errors import FormatError
 from realm_cli.hosts import Hosts
 from realm_cli.realm import Realm
 from realm_cli.zones import Zone, ZoneConfig, zones_file
-from realm_zones.carrier import Ssh
 from realm_zones.folder import FolderZone
 
 

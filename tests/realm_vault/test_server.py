@@ -16,14 +16,13 @@ import pytest
 from helpers import BattleProcess, Ran, environment, realm_line, rows, wait_for, write_rows
 from realm_cli import control, services
 from realm_cli.api import RemoteLedgerClient, VaultKeeperClient, get_ledger_client
-from realm_cli.errors import NotFoundError, RefusedError, UsageError
+from realm_cli.errors import AwayError, NotFoundError, RefusedError, UsageError
 from realm_cli.founding import found
 from realm_cli.hosts import hosts_file
 from realm_cli.ledger import Ledger
 from realm_cli.manager import Manager
 from realm_cli.realm import Realm
 from realm_cli.web import Door
-from realm_cli.zones import AwayError
 from realm_vault.server import make_server
 from realm_vault_boxes import HERO, Box, content, make_checkpoint
 from realm_vault_described import statuses_of_random_requests

@@ -1,4 +1,4 @@
-"""How commands reach a zone's machine: run here, or through one kept ssh connection. Argument lists, never shell strings."""
+"""How commands reach a machine: run here, or through one kept ssh connection. Argument lists, never shell strings."""
 
 from __future__ import annotations
 
@@ -13,18 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from realm_cli.errors import RealmError, RefusedError
-from realm_cli.zones import AwayError
+from realm_cli.errors import AwayError, RealmError, RefusedError
 
 CONNECT_SECONDS = 10
 COMMAND_SECONDS = 3600
-"""No command of a zone takes longer: hashing a large model on a slow disk is the longest."""
+"""No command takes longer: hashing a large model on a slow disk is the longest."""
 KEEP_SECONDS = 60
 """How long the connection stays open after the last command."""
 
 
 class Carrier(Protocol):
-    """Runs programs on the zone's machine."""
+    """Runs programs on one machine."""
 
     def run(self, command: Sequence[str], data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         """Run a program with `data` as its standard input. Raises `AwayError` when the machine is not reached."""

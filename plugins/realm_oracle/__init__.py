@@ -1,0 +1,1 @@
+"""The oracle: inference on exact checkpoints, a pool, a server, chats."""

@@ -1,0 +1,1 @@
+"""Where jobs run: a process here, another machine over ssh, a Slurm cluster."""

@@ -1,0 +1,1 @@
+"""Health checks, the guardian of hung battles, classification of crashes, drills."""

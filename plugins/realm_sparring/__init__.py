@@ -1,0 +1,1 @@
+"""Sparring: the hero's wrong answers become correction data."""

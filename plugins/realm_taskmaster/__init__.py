@@ -1,0 +1,1 @@
+"""The task master: background work when a GPU is idle."""

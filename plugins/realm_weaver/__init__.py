@@ -1,0 +1,1 @@
+"""The weaver: keeps the realm's services alive."""
