@@ -129,8 +129,8 @@ class Watch:
     def _look_again(self) -> None:
         memory, before = self._memory, self._memory.look
         topics = self._topics.read()
-        if before is not None and topics["config"] != before.topics["config"]:
-            self._read_config()
+        if before is None or topics["config"] != before.topics["config"]:
+            self._read_config()  # also at the first look: it may come long after the start
             topics = self._topics.read()
         snapshot = self._snapshot(before, topics)
         topics["achievements"] = str(memory.awarded)
