@@ -10,7 +10,7 @@ play: setup
 	@$(BIN)/realm --realm . play
 
 test: setup system lint
-	@$(BIN)/pytest -q
+	@$(BIN)/pytest -q -n 3 --dist loadfile
 
 # The long forms of the tests.
 drill: setup system
