@@ -1,21 +1,26 @@
 """The face of all inference: a back end opens one exact checkpoint, and what it opens answers conversations.
 
-Every reply says which weights gave it. A battle lends its live model under the same face, so that evals run in its
+`Generator.generate` answers a list at once. A `Session` is for those that come and go: conversations join a running
+batch at any time and leave it at any time, and their texts come in pieces. Every reply says which weights gave it. A battle lends its live model under the same face, so that evals run in its
 process between steps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, Protocol
+import functools
+import itertools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 import msgspec
+
+from realm_cli.errors import RealmError
 
 if TYPE_CHECKING:
     from realm_cli.manager import Manager
     from realm_cli.realm import Realm
 
-DEFAULT_BACKEND = "local"
+DEFAULT_BACKEND = "transformers"
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -38,6 +43,55 @@ class Reply(msgspec.Struct, frozen=True):
     weights_sha256: str
     tokens: int
     """Generated tokens, the end token included."""
+    prompt_tokens: int = 0
+    """Tokens of the conversation; 0 where the back end does not count them."""
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """What one step brought for one conversation."""
+
+    ticket: int
+    text: str = ""
+    """New text: whole characters, and nothing that a stop text may still take back."""
+    reply: Reply | None = None
+    """The whole reply, with the last piece. All pieces together are its text."""
+    error: RealmError | None = None
+    """Why there will be no reply."""
+
+
+class Session(Protocol):
+    """Conversations that are answered together, for one thread. What waits and what runs takes no place after its end."""
+
+    def add(
+        self,
+        conversation: Sequence[Message],
+        *,
+        max_tokens: int,
+        temperature: float = 0.0,
+        seed: int = 0,
+        number: int = 0,
+        stop: Sequence[str] = (),
+    ) -> int:
+        """Let a conversation join; its ticket. `number` is its place in a request: with the seed it decides the draws.
+
+        The reply is the one that `generate` gives. Raises `UsageError` as that does.
+        """
+        ...
+
+    def step(self) -> list[Piece]:
+        """Go on with all conversations by one step, and tell what came. Returns soon when there is none.
+
+        What it raises fails all of them, and the session is of no use afterwards.
+        """
+        ...
+
+    def drop(self, ticket: int) -> None:
+        """Give a conversation up; nothing happens when it has ended."""
+        ...
+
+    def close(self) -> None:
+        """Give up what is left."""
+        ...
 
 
 class Generator(Protocol):
@@ -74,6 +128,58 @@ class Backend(Protocol):
     def open(self, realm: Realm, hero: str, step: int) -> Generator:
         """The checkpoint of that step, 0 = the base model. Raises `NotFoundError` when it is not here."""
         ...
+
+
+@runtime_checkable
+class WithSessions(Protocol):
+    """A generator that can do better than whole replies."""
+
+    def session(self) -> Session:
+        """A new session over the same weights."""
+        ...
+
+
+def session_of(generator: Generator) -> Session:
+    """The generator's own kind of session, or one that makes whole replies one by one with `generate`."""
+    return generator.session() if isinstance(generator, WithSessions) else _WholeReplies(generator)
+
+
+class _WholeReplies:
+    """A `Session` of a generator that only knows `generate`."""
+
+    def __init__(self, generator: Generator) -> None:
+        self._generator = generator
+        self._waiting: dict[int, Callable[[], list[Reply]]] = {}
+        self._tickets = itertools.count(1)
+
+    def add(
+        self, conversation: Sequence[Message], *, max_tokens: int, temperature: float = 0.0, seed: int = 0,
+        number: int = 0, stop: Sequence[str] = (),
+    ) -> int:  # fmt: skip
+        ticket = next(self._tickets)
+        # Alone, a conversation is the first of its request: the seed alone can tell its draws from the others'.
+        self._waiting[ticket] = functools.partial(
+            self._generator.generate, [conversation], max_tokens=max_tokens, temperature=temperature,
+            seed=seed + number, stop=stop,
+        )  # fmt: skip
+        return ticket
+
+    def step(self) -> list[Piece]:
+        if not self._waiting:
+            return []
+        ticket = next(iter(self._waiting))
+        ask = self._waiting.pop(ticket)
+        try:
+            (reply,) = ask()
+        except RealmError as error:
+            return [Piece(ticket, error=error)]
+        return [Piece(ticket, reply.text, reply)]
+
+    def drop(self, ticket: int) -> None:
+        self._waiting.pop(ticket, None)
+
+    def close(self) -> None:
+        self._waiting.clear()
 
 
 def open_generator(

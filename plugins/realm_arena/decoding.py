@@ -49,16 +49,26 @@ def decode(
 ) -> list[list[int]]:
     """The generated tokens of each prompt, the end token included. Greedy without `pick`."""
     replies: list[list[int]] = [[] for _ in prompts]
-    signature = inspect.signature(model.forward).parameters
-    by_attention = {"position_ids", "past_key_values", "attention_mask"} <= set(signature)
-    budget = min(BATCH_TOKENS, CACHE_BYTES // _cached_bytes(model))
-    for batch in _batches([len(prompt) for prompt in prompts], limits.max_tokens, budget, equal=not by_attention):
+    by_attention = runs_by_attention(model)
+    keeps_last = "logits_to_keep" in inspect.signature(model.forward).parameters
+    lengths = [len(prompt) for prompt in prompts]
+    for batch in _batches(lengths, limits.max_tokens, token_budget(model), equal=not by_attention):
         rows = _Rows(batch, prompts, replies, limits, pick, ended)
         if by_attention:
-            _decode_batch(model, rows, "logits_to_keep" in signature)
+            _decode_batch(model, rows, keeps_last)
         else:
             _decode_anew(model, rows)
     return replies
+
+
+def runs_by_attention(model: nn.Module) -> bool:
+    """Whether rows can be padded and their keys and values kept; not so for models with a running state."""
+    return {"position_ids", "past_key_values", "attention_mask"} <= set(inspect.signature(model.forward).parameters)
+
+
+def token_budget(model: nn.Module) -> int:
+    """Most tokens of a batch, as what is kept of each takes memory."""
+    return min(BATCH_TOKENS, CACHE_BYTES // _cached_bytes(model))
 
 
 def _cached_bytes(model: nn.Module) -> int:
@@ -140,7 +150,7 @@ class _Rows:
 def _decode_batch(model: nn.Module, rows: _Rows, keeps_last: bool) -> None:
     """One prefill, then a token a step with the cache of keys and values."""
     device = next(model.parameters()).device
-    ids, mask = _left_padded(rows.prompts, rows.limits.pad_id, device)
+    ids, mask = left_padded(rows.prompts, rows.limits.pad_id, device)
     positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
     last: dict[str, Any] = {"logits_to_keep": 1} if keeps_last else {}
     out = model(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=True, **last)
@@ -173,7 +183,7 @@ def _decode_anew(model: nn.Module, rows: _Rows) -> None:
         rows.take(out.logits[:, -1].float())
 
 
-def _left_padded(
+def left_padded(
     prompts: Sequence[Sequence[int]], pad_id: int, device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """ids and mask, both (rows, longest prompt)."""

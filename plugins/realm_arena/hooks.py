@@ -51,7 +51,7 @@ def realm_inspectors() -> list[Part]:
 @hookimpl
 def realm_oracles() -> list[Part]:
     """The first inference back end."""
-    return [Part("local", "realm_arena.local:LocalBackend", "transformers in this process, batched.")]
+    return [Part("transformers", "realm_arena.transformers_backend:TransformersBackend", "In this process, batched.")]
 
 
 @hookimpl

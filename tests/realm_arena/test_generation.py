@@ -9,14 +9,10 @@ import pytest
 import torch
 
 from helpers import BattleProcess, rows, write_rows
-from realm_arena import model as models
-from realm_arena.encoding import HeroTokenizer
 from realm_arena.generating import ModelGenerator
 from realm_arena.rows import Message as RowMessage
-from realm_arena.rows import Row
-from realm_arena_models import gemma, llama, mamba
-from realm_cli import embedded, intake, weights
-from realm_cli.config import EmbeddedModel
+from realm_arena_generators import always, ask, loaded, make_folders, text_tokens
+from realm_cli import intake, weights
 from realm_cli.errors import FormatError, NotFoundError, RealmError, UsageError
 from realm_cli.founding import found
 from realm_cli.generation import Generator, Message, Reply, open_generator
@@ -24,34 +20,12 @@ from realm_cli.ledger import Ledger
 from realm_cli.manager import Manager
 from realm_cli.realm import Realm
 
-CPU = torch.device("cpu")
 pytestmark = pytest.mark.usefixtures("threads")
-
-
-def ask(text: str) -> list[Message]:
-    return [Message("user", text)]
-
-
-def dio_mini(folder: Path) -> Path:
-    embedded.ensure(folder, EmbeddedModel(words=["add", " = "]), frozen=False)
-    return folder
-
-
-def loaded(folder: Path, template: Path | None = None) -> ModelGenerator:
-    """A generator over the model in `folder`, with weights so large that it does not say its last token for ever."""
-    model = models.load(folder, CPU, gradient_checkpointing=False).eval()
-    with torch.no_grad():
-        for name, weight in model.named_parameters():
-            if name.endswith("proj.weight"):
-                weight.mul_(8)
-    return ModelGenerator(model, HeroTokenizer.load(folder, template), "tiny", 3, "f00d", "fp32")
 
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    torch.manual_seed(3)
-    makers = {"llama": llama, "gemma": gemma, "mamba": mamba, "dio-mini": dio_mini}
-    return {name: maker(tmp_path_factory.mktemp("models") / name) for name, maker in makers.items()}
+    return make_folders(tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +58,9 @@ def test_a_reply_is_what_was_generated_after_the_prompt_and_nothing_of_it(
         said = out[0, ids.shape[1] :].tolist()
         ended = said[-1] in ends
         expected = tokenizer.decode(said[:-1] if ended else said)
-        assert reply == Reply(expected, "stop" if ended else "length", "tiny", 3, "f00d", len(said))
+        assert reply == Reply(
+            expected, "stop" if ended else "length", "tiny", 3, "f00d", len(said), prompt_tokens=ids.shape[1]
+        )
 
 
 def test_replies_keep_the_order_of_their_conversations(opened: dict[str, ModelGenerator]) -> None:
@@ -98,25 +74,6 @@ def test_replies_keep_the_order_of_their_conversations(opened: dict[str, ModelGe
 
 def test_no_conversations_give_no_replies(opened: dict[str, ModelGenerator]) -> None:
     assert opened["dio-mini"].generate([], max_tokens=5) == []
-
-
-def always(tokens: list[int], folder: Path) -> ModelGenerator:
-    """A generator whose model says `tokens`, whatever it is asked: its head is replaced, all else is real."""
-    generator = loaded(folder)
-    model: Any = generator._model
-    begun: list[int] = []
-
-    def say(_module: object, _inputs: object, out: Any) -> None:
-        out.logits.zero_()
-        out.logits[:, -1, tokens[len(begun)]] = 1.0
-        begun.append(1)
-
-    model.register_forward_hook(say)
-    return generator
-
-
-def text_tokens(generator: ModelGenerator, text: str) -> list[int]:
-    return [int(token) for token in generator._tokenizer.encode([Row(text=text)])[0].ids][:-1]
 
 
 def test_the_end_token_stops_and_is_counted_but_not_shown(folders: dict[str, Path]) -> None:
@@ -300,7 +257,7 @@ def threads() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def open_step(realm: Realm, step: int, backend: str = "local") -> Generator:
+def open_step(realm: Realm, step: int, backend: str = "transformers") -> Generator:
     return open_generator(realm, Manager.of(realm), "dio-mini", step, backend=backend)
 
 

@@ -1,24 +1,25 @@
-"""The inference back end `local`: one exact checkpoint of this machine, loaded with transformers and checked by its hash."""
+"""The inference back end `transformers`: one exact checkpoint of this machine, loaded with transformers and checked by its hash."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from realm_arena import machine
 from realm_arena import model as models
 from realm_arena.encoding import HeroTokenizer
 from realm_arena.generating import ModelGenerator
 from realm_cli import checkpoints, heroes, store, weights
-from realm_cli.errors import FormatError, NotFoundError
+from realm_cli.errors import FormatError, NotFoundError, RealmError
 from realm_cli.ledger import Ledger
 from realm_cli.realm import Realm
 
 AGAIN = "fetch or train it again"
 
 
-class LocalBackend:
+class TransformersBackend:
     """Opens checkpoints in this process."""
 
     def open(self, realm: Realm, hero: str, step: int) -> ModelGenerator:
@@ -38,9 +39,17 @@ class LocalBackend:
         tokenizer = HeroTokenizer.load(folder, template)
         device = machine.pick_device(realm.config.training.device)
         torch.set_num_threads(realm.config.training.threads or machine.default_threads())
-        model = models.load(folder, device, gradient_checkpointing=False)
-        model.eval()
+        model = _load(folder, device)
         return ModelGenerator(model, tokenizer, hero, step, found, config.recipe.precision)
+
+
+def _load(folder: Path, device: torch.device) -> nn.Module:
+    try:
+        return models.load(folder, device, gradient_checkpointing=False).eval()
+    except (MemoryError, RuntimeError) as error:
+        if not machine.is_out_of_memory(error):
+            raise
+        raise RealmError(f"out of memory while loading {folder}", "end or unload something, then try again") from None
 
 
 def _find(ledger: Ledger, step: int) -> tuple[Path, str]:
