@@ -27,8 +27,8 @@ from realm_cli.generation import Message, Reply, open_generator
 from realm_cli.ledger import Ledger
 from realm_cli.manager import Manager
 from realm_cli.realm import Realm
+from realm_cli.sampling import sample
 from realm_cli.skillbook import open_skill
-from realm_guild.sampling import sample
 
 LEVEL = 3
 PROBLEMS = 250

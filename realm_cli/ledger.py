@@ -47,6 +47,18 @@ class Ledger:
             store.quarantine(path, error.problem)
             return self._from_mirror(step)
 
+    def step_of(self, checkpoint: str) -> int:
+        """The step that a user names, as number or canonical name; 0 is the base model. Never another checkpoint."""
+        if checkpoint == "0":
+            return 0
+        step = int(checkpoint) if checkpoint.isdecimal() else checkpoints.extract_step(checkpoint)
+        record = self.get(step)
+        if not checkpoint.isdecimal() and record.canonical_name != checkpoint.rstrip("/").rpartition("/")[2]:
+            raise NotFoundError(
+                f"there is no {checkpoint}; step {step} is {record.canonical_name}", "name that, or the step"
+            )
+        return step
+
     def _missing(self, step: int) -> str:
         grave = self.tombstone(step)
         if grave is not None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from realm_cli import skillbook
 from realm_cli.manager import Manager
 from realm_cli.realm import Realm
+from realm_cli.sampling import sample
 from realm_cli.skills import Problem
-from realm_guild.sampling import sample
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ def sample_command(ctx: Context, skill: str, level: int, count: int, seed: int, 
 
     Evals get distinct problems only, at most as many as the level has.
     """
-    from realm_guild.sampling import sample
+    from realm_cli.sampling import sample
 
     entry = _open(ctx, skill)
     entry.check_level(level)

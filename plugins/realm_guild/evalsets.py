@@ -9,10 +9,10 @@ from pathlib import Path
 from realm_cli import store
 from realm_cli.errors import FormatError, NewerFormatError
 from realm_cli.realm import Realm
+from realm_cli.sampling import sample
 from realm_cli.skillbook import GuildSkill
 from realm_cli.skills import Problem, is_closed, split_of
 from realm_guild.records import EvalSet, SetProblem
-from realm_guild.sampling import sample
 
 log = logging.getLogger("realm.guild")
 SEED = 0

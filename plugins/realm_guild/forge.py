@@ -15,8 +15,8 @@ from realm_cli.intake import add
 from realm_cli.manager import Manager
 from realm_cli.realm import Realm
 from realm_cli.records import QuestRecord
+from realm_cli.sampling import sample
 from realm_cli.skills import Problem, Skill
-from realm_guild.sampling import sample
 
 
 def default_seed(skill_id: str, level: int, count: int) -> int:

@@ -12,8 +12,8 @@ from realm_bin.operations import INNER, NAMES, NESTED, OPERATIONS, OUTER
 from realm_bin.settings import MAX_LEVEL, Settings
 from realm_bin.skill import BinSkill
 from realm_cli.errors import UsageError
+from realm_cli.sampling import DRAWS_PER_PROBLEM, draws, sample
 from realm_cli.skills import is_closed, split_of
-from realm_guild.sampling import DRAWS_PER_PROBLEM, draws, sample
 
 SKILL = BinSkill()
 LEVELS = make_levels(Settings())

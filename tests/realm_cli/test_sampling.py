@@ -8,8 +8,8 @@ import pytest
 
 from realm_bin.skill import BinSkill
 from realm_cli.errors import RealmError
+from realm_cli.sampling import DRAWS_AT_LEAST, DRAWS_PER_PROBLEM, sample
 from realm_cli.skills import Problem, Split, Verdict, is_closed, split_of
-from realm_guild.sampling import DRAWS_AT_LEAST, DRAWS_PER_PROBLEM, sample
 
 BIN = BinSkill()
 

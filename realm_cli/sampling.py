@@ -21,7 +21,7 @@ def sample(skill: Skill, level: int, count: int, seed: int, split: Split) -> lis
     Keys are distinct as long as the level has more of them. After that training gets repeats, evals get no more.
     """
     rng = random.Random(f"{skill.id} level {level} {split} seed {seed}")
-    found = list(_distinct(skill, level, count, rng, split))
+    found = list(distinct(skill, level, count, rng, split))
     if not found:
         raise _nothing(skill, level, split)
     return found if split == "eval" else list(islice(_with_repeats(found, rng), count))
@@ -48,8 +48,8 @@ def _nothing(skill: Skill, level: int, split: Split) -> RealmError:
     )
 
 
-def _distinct(skill: Skill, level: int, count: int, rng: random.Random, split: Split) -> Iterator[Problem]:
-    """Up to `count` problems with different keys, in a bounded number of draws."""
+def distinct(skill: Skill, level: int, count: int, rng: random.Random, split: Split) -> Iterator[Problem]:
+    """Up to `count` problems with different keys, in a bounded number of draws; training words them as its lessons."""
     space = skill.space(level)
     wanted = count if space is None else min(count, space)
     keys: set[str] = set()
