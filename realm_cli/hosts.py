@@ -21,6 +21,8 @@ HOST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _WORD = re.compile(r"(?!-)[^\s\x00-\x1f\x7f]+")
 """What may become an argument of ssh."""
 Port = Annotated[int, Meta(ge=1, le=65535)]
+INFERENCE = "inference"
+"""The service that answers as an exact checkpoint."""
 
 
 class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -116,6 +118,23 @@ class Hosts:
         """Whether this machine is the one that trains."""
         return self.local() == self.trainer()
 
+    def inference(self) -> str | None:
+        """The id of the machine that answers in place of this one; None when this one does, or none is registered for it.
+
+        It is `default_inference`, else the only host with role inference or hybrid and a service `inference`.
+        """
+        chosen = self._config.default_inference
+        if not chosen:
+            able = [
+                host
+                for host, entry in self._config.hosts.items()
+                if entry.role in ("inference", "hybrid") and INFERENCE in entry.services
+            ]
+            if len(able) > 1 and not any(self._is_local(host) for host in able):
+                raise RefusedError(f"several hosts answer: {', '.join(able)}", f"set default_inference in {self._path}")
+            chosen = able[0] if len(able) == 1 else ""
+        return None if not chosen or self._is_local(chosen) else chosen
+
     def service_url(self, service: str, host: str | None = None) -> str:
         """`http://host:port/path` of a service: of `host`, else of the one that is meant by default."""
         where = self._offering(service) if host is None else host
@@ -132,7 +151,7 @@ class Hosts:
         if not found:
             known = {name for host in self._config.hosts.values() for name in host.services}
             raise NotFoundError(f"no host has a service '{service[:100]}'", nearest(service, known))
-        if service == "inference" and self._config.default_inference in found:
+        if service == INFERENCE and self._config.default_inference in found:
             return self._config.default_inference
         if len(found) == 1:
             return found[0]

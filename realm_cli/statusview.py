@@ -100,7 +100,7 @@ def _board(snapshot: Snapshot) -> str:
 def _skills(snapshot: Snapshot) -> str:
     blocks = [_skill(name, skill) for name, skill in snapshot.skills.items()]
     if snapshot.pending_evals:
-        hint = "make them: realm skill eval SKILL --pending"
+        hint = "make them: realm skill eval --pending"
         blocks.append(_facts([("evals", f"{snapshot.pending_evals} pending; {hint}")]))
     return "\n".join(blocks) or _facts([("skill", "none installed")])
 

@@ -228,7 +228,7 @@ def _emitted() -> Iterator[str]:
     """Names in calls of `emit`, as far as they are written out."""
     calls = [node for file in SOURCES for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)]
     for call in calls:
-        if ast.unparse(call.func).rpartition(".")[2] in ("emit", "emit_event", "partial", "tell", "tell_once"):
+        if ast.unparse(call.func).rpartition(".")[2] in ("emit", "emit_event", "emit_once", "partial", "tell", "tell_once"):
             for argument in call.args[:4]:
                 choices = [argument.body, argument.orelse] if isinstance(argument, ast.IfExp) else [argument]
                 yield from (text for choice in choices if isinstance(choice, ast.Constant) for text in _texts(choice))

@@ -1,38 +1,28 @@
-"""Evals that a person asks for, made in this process with the inference back end `local`."""
+"""Evals that are made outside of a battle, where inference happens: those that a person asks for, those that wait."""
 
 from __future__ import annotations
 
-import logging
-from itertools import groupby
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
-from realm_cli import skillstate
-from realm_cli.checkpoints import extract_step
-from realm_cli.errors import NotFoundError, RealmError
-from realm_cli.generation import open_generator
+from realm_cli import inference, skillstate, store
+from realm_cli.errors import AwayError, NotFoundError, RealmError
+from realm_cli.generation import Generator
 from realm_cli.ledger import Ledger
 from realm_cli.manager import Manager
 from realm_cli.realm import Realm
-from realm_cli.skillbook import GuildSkill
-from realm_guild import evalsets, evaluating, requests, results
+from realm_cli.skillbook import GuildSkill, open_skills
+from realm_guild import evalsets, evaluating, requests, results, settling
 from realm_guild.records import EvalRequest, EvalResult
 
-log = logging.getLogger("realm.guild")
+TRIES = 2
+"""Checkpoints in a row for which the inference host may be away before the rest are left waiting."""
 
 
 def step_of(realm: Realm, checkpoint: str | None) -> int:
     """The step that a user names, as number or canonical name; the newest checkpoint, or the base model, by default."""
-    if checkpoint is None:
-        steps = Ledger(realm).steps()
-        return steps[0] if steps else 0
-    if checkpoint == "0":
-        return 0
-    step = int(checkpoint) if checkpoint.isdecimal() else extract_step(checkpoint)
-    record = Ledger(realm).get(step)
-    if not checkpoint.isdecimal() and record.canonical_name != checkpoint.rstrip("/").rpartition("/")[2]:
-        raise NotFoundError(
-            f"there is no {checkpoint}; step {step} is {record.canonical_name}", "name that, or the step"
-        )
-    return step
+    ledger = Ledger(realm)
+    return next(iter(ledger.steps()), 0) if checkpoint is None else ledger.step_of(checkpoint)
 
 
 def levels_of(realm: Realm, entry: GuildSkill, level: int | None, mastered: bool) -> list[int]:
@@ -53,39 +43,119 @@ def examine_levels(
     realm: Realm, manager: Manager, entry: GuildSkill, hero: str, step: int, levels: list[int]
 ) -> list[EvalResult]:
     """The results of one checkpoint at these levels; stored ones are given as they are, the others made now."""
+    name = entry.config.id
     weights = Ledger(realm, hero).get(step).weights_sha256 if step else None
     missing = []
     for level in levels:
-        stored = results.read(realm, hero, step, entry.config.id, level)
+        stored = results.read(realm, hero, step, name, level)
         present = evalsets.hash_of(evalsets.ensure(realm, entry, level))
         if stored is None or not results.stands(stored, weights or stored.weights_sha256, present):
             missing.append(level)
-            requests.ask(realm, hero, step, entry.config.id, level, "request")
+            requests.ask(realm, hero, step, name, level, requests.PERSON)
     if missing:
-        _make(realm, manager, entry, hero, step)
-    found = [results.read(realm, hero, step, entry.config.id, level) for level in levels]
+        usable = {one.config.id: one for one in open_skills(realm, manager)[0]}
+        _make(realm, manager, usable, hero, step, [name])
+    found = [results.read(realm, hero, step, name, level) for level in levels]
     return [result for result in found if result is not None]
 
 
-def pending_of(realm: Realm, manager: Manager, entry: GuildSkill) -> list[EvalResult]:
-    """Make every pending eval of the skill. A checkpoint that cannot be opened leaves its evals pending."""
+class Outcome(NamedTuple):
+    """What became of the evals that waited."""
 
-    def mine(request: EvalRequest) -> tuple[str, int]:
-        return request.hero, request.step
+    made: list[EvalResult]
+    waiting: list[str]
+    """A line for each checkpoint whose evals stay pending: why."""
 
-    waiting = [request for _, request in requests.pending(realm) if request.skill == entry.config.id]
-    made: list[EvalResult] = []
-    for (hero, step), _ in groupby(waiting, key=mine):
+
+def make_pending(realm: Realm, manager: Manager, skills: Iterable[str] | None = None) -> Outcome:
+    """Make the pending evals of these skills, else of all, the oldest checkpoint first, with all that follows from them.
+
+    A checkpoint that cannot be opened leaves its evals pending. Raises `LockedError` while another process makes them.
+    """
+    with store.locked(realm.pending_evals / ".making.lock", wait=False, owner="another process that makes evals"):
+        usable = {one.config.id: one for one in open_skills(realm, manager)[0]}
+        names = list(usable if skills is None else skills)
+        outcome, away = Outcome([], []), list[AwayError]()
+        for hero, step in _checkpoints(realm, names):
+            try:
+                if len(away) >= TRIES:
+                    raise away[-1]
+                outcome.made.extend(_make(realm, manager, usable, hero, step, names))
+                away.clear()
+            except RealmError as error:
+                if isinstance(error, AwayError):
+                    away.append(error)
+                requests.explain(realm, hero, step, error.message)
+                outcome.waiting.append(f"evals of {hero} at step {step} stay pending: {error.message}")
+        return outcome
+
+
+def _checkpoints(realm: Realm, skills: Sequence[str]) -> list[tuple[str, int]]:
+    """(hero, step) of the checkpoints whose evals wait, in order."""
+    waiting = [request for _, request in requests.pending(realm) if request.skill in skills]
+    return list(dict.fromkeys((request.hero, request.step) for request in waiting))
+
+
+def _make(
+    realm: Realm, manager: Manager, entries: dict[str, GuildSkill], hero: str, step: int, skills: Sequence[str]
+) -> list[EvalResult]:  # fmt: skip
+    """Make what waits for one checkpoint, and what follows from it.
+
+    The requests are held until all of that is done, so that whoever is killed in the middle leaves them pending.
+    """
+    waiting = [pair for pair in requests.pending(realm) if (pair[1].hero, pair[1].step) == (hero, step)]
+    mine = [pair for pair in waiting if pair[1].skill in skills and pair[1].skill in entries]
+    with requests.held(realm, mine) as held:
+        if not held:
+            return []
+        generator = inference.open_checkpoint(realm, manager, hero, step)
         try:
-            made += _make(realm, manager, entry, hero, step)
-        except RealmError as error:
-            log.warning("evals of %s at step %d stay pending: %s", hero, step, error.message)
-    return made
+            desk = _Desk(realm, manager, entries, generator)
+            desk.make(held)
+            desk.settle(held)
+            return desk.made
+        finally:
+            generator.close()
 
 
-def _make(realm: Realm, manager: Manager, entry: GuildSkill, hero: str, step: int) -> list[EvalResult]:
-    generator = open_generator(realm, manager, hero, step)
-    try:
-        return evaluating.make_pending(realm, manager, {entry.config.id: entry}, generator, lambda _doing: None)
-    finally:
-        generator.close()
+class _Desk:
+    """Makes evals of one opened checkpoint."""
+
+    def __init__(self, realm: Realm, manager: Manager, entries: dict[str, GuildSkill], generator: Generator) -> None:
+        self._realm, self._manager = realm, manager
+        self._entries = entries
+        self._generator = generator
+        self.made: list[EvalResult] = []
+
+    def make(self, held: Sequence[EvalRequest]) -> None:
+        """The evals of requests that are held."""
+        for request in held:
+            entry = self._entries[request.skill]
+            self._keep(entry, evaluating.evaluate(self._realm, self._manager, entry, request, self._generator, _go_on))
+
+    def _keep(self, entry: GuildSkill, result: EvalResult) -> None:
+        settling.look_for_loss(self._realm, self._manager, entry, result)
+        self.made.append(result)
+
+    def settle(self, held: Sequence[EvalRequest]) -> None:
+        """What the curriculum's evals are made for. Step 0 has no record, and nothing follows from it."""
+        hero, step = self._generator.hero, self._generator.step
+        due = {request.skill for request in held if request.why != requests.PERSON}
+        if step == 0 or not due:
+            return
+        record = Ledger(self._realm, hero).get(step)
+
+        def ask(entry: GuildSkill) -> None:
+            evaluating.ask_for_missed(self._realm, entry, record)
+
+        reviewed = [entry for entry in settling.met(self._realm, self._entries, hero) if entry.config.id in due]
+        settling.settle(self._realm, self._manager, self._entries, record, reviewed, ask, self._examine)
+
+    def _examine(self, entry: GuildSkill) -> None:
+        only = {entry.config.id: entry}
+        for result in evaluating.make_pending(self._realm, self._manager, only, self._generator, _go_on):
+            self._keep(entry, result)
+
+
+def _go_on(_doing: str) -> None:
+    """Outside of a battle there are no flags to look at."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 
-from realm_cli import skillstate
+from realm_cli import inference, skillstate
 from realm_cli.callbacks import BattleFace
 from realm_cli.checkpoint_records import LedgerRecord
-from realm_cli.events import emit
+from realm_cli.errors import RealmError
 from realm_cli.ledger import Ledger
 from realm_cli.records import EvalView, QuestRecord, SampleView
 from realm_cli.skillbook import GuildSkill, open_skills
-from realm_guild import crown, curriculum, evaluating, standing
+from realm_guild import curriculum, evaluating, settling, standing
 from realm_guild.records import EvalItem, EvalResult
 
 log = logging.getLogger("realm.guild")
@@ -26,12 +27,22 @@ class GuildCallback:
         """Skills of which no forge was left half done."""
 
     def at_checkpoint(self, battle: BattleFace) -> None:
-        """Evals of the skills that the hero has met, then levels, then the crown."""
-        record = Ledger(battle.realm, battle.hero).get(battle.step)
+        """Evals of the skills that the hero has met, then levels, then the crown.
+
+        With an inference host they are only asked for: whoever makes them there does the rest.
+        """
+        realm, record = battle.realm, Ledger(battle.realm, battle.hero).get(battle.step)
         learned = self._learned(battle, record)
-        rose = [self._review(battle, entry, record) for entry in learned]
-        if any(rose):
-            self._after_rise(battle, learned, record)
+
+        def ask(entry: GuildSkill) -> None:
+            evaluating.ask_for_checkpoint(realm, entry, record)
+
+        if self._is_elsewhere(battle):
+            for entry in learned:
+                ask(entry)
+        else:
+            examine = functools.partial(self._examine, battle)
+            settling.settle(realm, battle.manager, self._all(battle), record, learned, ask, examine)
         self._check_goals(battle)
 
     def on_empty_board(self, battle: BattleFace) -> bool:
@@ -82,27 +93,15 @@ class GuildCallback:
         entries = self._all(battle)
         if record.skill_name in entries:
             standing.meet(battle.realm, battle.hero, record.skill_name)
-        return [entries[name] for name in skillstate.met(battle.realm, battle.hero) if name in entries]
+        return settling.met(battle.realm, entries, battle.hero)
 
-    def _review(self, battle: BattleFace, entry: GuildSkill, record: LedgerRecord) -> bool:
-        """The evals of one skill, then its level; whether that rose at this checkpoint."""
-        realm, manager, hero = battle.realm, battle.manager, battle.hero
-        standing.mend(realm, manager, hero, entry.config.id, record.step)
-        evaluating.ask_for_checkpoint(realm, entry, record)
-        self._examine(battle, entry)
-        risen = standing.review(realm, manager, entry, hero, record)
-        state = standing.meet(realm, hero, entry.config.id)
-        # Also when a kill came right after the rise: what follows from it is done by now or done then.
-        return bool(risen) or any(mastery.step == record.step for mastery in state.mastered)
-
-    def _after_rise(self, battle: BattleFace, learned: list[GuildSkill], record: LedgerRecord) -> None:
-        """What a level-up asks for: evals of all that is mastered, in every skill, and a champion if nothing was lost."""
-        for entry in learned:
-            evaluating.ask_for_mastered(battle.realm, entry, record)
-            self._examine(battle, entry)
-        curriculum.move_stale(battle.realm, battle.manager, battle.hero)
-        for flaw in crown.crown(battle.realm, battle.manager, self._all(battle), record):
-            log.info("no new champion: %s", flaw)
+    def _is_elsewhere(self, battle: BattleFace) -> bool:
+        """Whether another machine makes the evals. Which one cannot be read only keeps them waiting."""
+        try:
+            return inference.host_of(battle.realm) is not None
+        except RealmError as error:
+            log.warning("evals stay pending: %s", error.message)
+            return True
 
     def _examine(self, battle: BattleFace, entry: GuildSkill) -> None:
         generator = battle.generator()
@@ -112,16 +111,7 @@ class GuildCallback:
         for result in made:
             if result.level == state.level:
                 battle.show_eval(_view(result))
-            self._look_for_loss(battle, entry, result, state.mastered_levels)
-
-    def _look_for_loss(self, battle: BattleFace, entry: GuildSkill, result: EvalResult, mastered: list[int]) -> None:
-        """A mastered level that fell below its threshold is told; replay brings it back, and no champion comes of it."""
-        if result.state == "ok" and result.level in mastered and result.accuracy < entry.config.eval.threshold:
-            log.warning("%s level %d fell to %.0f %%", result.skill, result.level, 100 * result.accuracy)
-            emit(
-                battle.realm, battle.manager, "skill_regressed", hero=battle.hero, step=result.step, skill=result.skill,
-                level=result.level, accuracy=result.accuracy,
-            )  # fmt: skip
+            settling.look_for_loss(battle.realm, battle.manager, entry, result)
 
     def _check_goals(self, battle: BattleFace) -> None:
         goals = battle.orders.until

@@ -7,6 +7,8 @@ import logging
 import random
 import re
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +20,11 @@ from realm_cli.manager import Manager
 from realm_cli.quests import Board
 from realm_cli.realm import Realm
 from realm_cli.records import QuestRecord
+from realm_cli.sampling import draws
 from realm_cli.skill_records import SkillState
 from realm_cli.skillbook import GuildSkill
 from realm_guild import standing
 from realm_guild.forge import row, to_jsonl
-from realm_guild.sampling import draws
 
 log = logging.getLogger("realm.guild")
 _FORGED = re.compile(r"forge hero (?P<hero>\S+) (?P<skill>\S+) level (?P<level>\d+) counter \d+")
@@ -70,23 +72,35 @@ def file_name(entry: GuildSkill, level: int, counter: int) -> str:
 
 def forge_next(realm: Realm, manager: Manager, entry: GuildSkill, hero: str) -> QuestRecord:
     """Make the next quest for the hero's level and put it on the board."""
-    state = standing.meet(realm, hero, entry.config.id)
-    # Counted first: a forge that is killed from here on is made up for by `forge_missing`.
-    counted = {"forged": state.forged + 1, "forged_level": state.level}
-    return _queue(realm, manager, entry, standing.change(realm, hero, entry.config.id, **counted))
+    with _forging(realm, hero):
+        state = standing.meet(realm, hero, entry.config.id)
+        # Counted first: a forge that is killed from here on is made up for by `forge_missing`.
+        counted = {"forged": state.forged + 1, "forged_level": state.level}
+        return _queue(realm, manager, entry, standing.change(realm, hero, entry.config.id, **counted))
 
 
 def forge_missing(realm: Realm, manager: Manager, entry: GuildSkill, hero: str) -> QuestRecord | None:
     """The quest that was counted last, when a kill kept it from the board; None when nothing is missing."""
-    state = standing.meet(realm, hero, entry.config.id)
-    if state.forged == 0:
-        return None
+    with _forging(realm, hero):
+        state = standing.meet(realm, hero, entry.config.id)
+        is_there = state.forged == 0 or _is_on_board(realm, entry, state)
+        return None if is_there else _queue(realm, manager, entry, state)
+
+
+def _is_on_board(realm: Realm, entry: GuildSkill, state: SkillState) -> bool:
+    """Whether the quest that was counted last came on the board, whatever became of it."""
     board, source = Board(realm), _source(entry, state)
     # Also by its source: after a change of the skill's YAML the same counter would give other rows.
     hashes = {record.sha256 for record in board.records() if record.source == source}
     hashes.add(hashlib.sha256(_content(entry, state)).hexdigest())
-    is_there = any(board.duplicate_of(sha256) for sha256 in hashes)
-    return None if is_there else _queue(realm, manager, entry, state)
+    return any(board.duplicate_of(sha256) for sha256 in hashes)
+
+
+@contextmanager
+def _forging(realm: Realm, hero: str) -> Iterator[None]:
+    """Counting and queueing are one: a battle and the task master may forge at the same time."""
+    with store.locked(realm.skill_states / f".{hero}.forge.lock"):
+        yield
 
 
 def _source(entry: GuildSkill, state: SkillState) -> str:

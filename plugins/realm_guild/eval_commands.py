@@ -20,23 +20,30 @@ def _open(ctx: Context, name: str) -> GuildSkill:
 
 
 @click.command("eval")
-@click.argument("skill")
+@click.argument("skill", required=False)
 @click.option("--level", type=int, help="The level (default: the one in training).")
 @click.option("--checkpoint", metavar="STEP|NAME", help="Which checkpoint; 0 = the base model (default: the newest).")
 @click.option("--mastered", is_flag=True, help="Every mastered level, as for a champion.")
-@click.option("--pending", is_flag=True, help="Every eval of SKILL that waits, whatever the checkpoint.")
+@click.option("--pending", is_flag=True, help="Every eval that waits, whatever the checkpoint; without SKILL of all.")
 @click.option("--make", is_flag=True, help="Make the eval sets of all levels anew; examine nothing.")
 @json_option
 @pass_context_realm
 def eval_command(
-    ctx: Context, skill: str, level: int | None, checkpoint: str | None, mastered: bool, pending: bool, make: bool,
+    ctx: Context, skill: str | None, level: int | None, checkpoint: str | None, mastered: bool, pending: bool, make: bool,
     as_json: bool,
 ) -> int:  # fmt: skip
-    """Examine a checkpoint on the static set of a level of SKILL. An eval that is stored already is not made again."""
+    """Examine a checkpoint on the static set of a level of SKILL. An eval that is stored already is not made again.
+
+    With an inference host in hosts.yaml the checkpoint is sent there and answers there.
+    """
     from realm_guild import asking, evalsets
 
     if sum([level is not None, mastered, pending, make]) > 1:
         raise UsageError("--level, --mastered, --pending and --make exclude each other", "give one of them")
+    if pending:
+        return _make_pending(ctx, skill, as_json)
+    if skill is None:
+        raise UsageError("which skill? SKILL is missing", "see: realm skill list; only --pending needs none")
     entry = _open(ctx, skill)
     if make:
         for number in range(1, entry.config.max_level + 1):
@@ -44,12 +51,24 @@ def eval_command(
         where = evalsets.path_of(ctx.realm, entry.config.id, 1).parent
         emit({"folder": str(where), "levels": entry.config.max_level}, as_json, lambda: click.echo(f"made in {where}"))
         return 0
-    if pending:
-        made = asking.pending_of(ctx.realm, ctx.manager, entry)
-    else:
-        hero, step = ctx.realm.config.hero, asking.step_of(ctx.realm, checkpoint)
-        levels = asking.levels_of(ctx.realm, entry, level, mastered)
-        made = asking.examine_levels(ctx.realm, ctx.manager, entry, hero, step, levels)
+    hero, step = ctx.realm.config.hero, asking.step_of(ctx.realm, checkpoint)
+    levels = asking.levels_of(ctx.realm, entry, level, mastered)
+    return _show(ctx, asking.examine_levels(ctx.realm, ctx.manager, entry, hero, step, levels), as_json)
+
+
+def _make_pending(ctx: Context, skill: str | None, as_json: bool) -> int:
+    from realm_guild import asking
+
+    names = None if skill is None else [_open(ctx, skill).config.id]
+    outcome = asking.make_pending(ctx.realm, ctx.manager, names)
+    for line in outcome.waiting:
+        note(f"warning: {line}")
+    if outcome.waiting and not outcome.made and not as_json:
+        return 0
+    return _show(ctx, outcome.made, as_json)
+
+
+def _show(ctx: Context, made: list[EvalResult], as_json: bool) -> int:
     emit([views.eval_row(ctx.realm, result) for result in made], as_json, lambda: _print_evals(made))
     return EXIT_FAILED if any(result.state != "ok" for result in made) else 0
 

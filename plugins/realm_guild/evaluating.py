@@ -15,7 +15,7 @@ from realm_cli.generation import Generator
 from realm_cli.ledger import Ledger
 from realm_cli.manager import Manager
 from realm_cli.realm import Realm
-from realm_cli.skill_records import SkillState
+from realm_cli.skill_records import EvalLine, SkillState
 from realm_cli.skillbook import GuildSkill
 from realm_guild import canary, evalsets, requests, results, standing
 from realm_guild.examiner import examine
@@ -45,12 +45,28 @@ def _ask_again(realm: Realm, entry: GuildSkill, record: LedgerRecord) -> None:
             requests.ask(realm, record.hero, record.step, result.skill, result.level, "training")
 
 
+def ask_for_missed(realm: Realm, entry: GuildSkill, record: LedgerRecord) -> None:
+    """Ask for what a checkpoint would have got, had all evals of earlier ones been known when it was saved."""
+    state = standing.meet(realm, record.hero, entry.config.id)
+    level = min((one.level for one in state.mastered if one.step >= record.step), default=state.level)
+    _ask_if_missing(realm, entry, record, level, "training")
+    lines = skillstate.lines(realm, state.hero, state.skill, recent=True)
+    if _is_nearly_mastered(entry, [line for line in lines if line.step < record.step], level):
+        _ask_if_missing(realm, entry, record, level + 1, "ahead")
+
+
+def _ask_if_missing(realm: Realm, entry: GuildSkill, record: LedgerRecord, level: int, why: str) -> None:
+    found = results.read(realm, record.hero, record.step, entry.config.id, level)
+    present = evalsets.hash_of(evalsets.ensure(realm, entry, level))
+    if not results.stands(found, record.weights_sha256, present):
+        requests.ask(realm, record.hero, record.step, entry.config.id, level, why)
+
+
 def _due(realm: Realm, entry: GuildSkill, state: SkillState) -> list[tuple[int, str]]:
     """(level, why): the level in training, the next one when that is about to be mastered, a mastered one by turns."""
     due = [(state.level, "training")]
     lines = skillstate.lines(realm, state.hero, state.skill, recent=True)
-    last = skillstate.standing(lines[-1:] and [line for line in lines if line.level == state.level][-1:], state.level)
-    if state.level < entry.config.max_level and (last.accuracy or 0.0) >= entry.config.eval.threshold:
+    if _is_nearly_mastered(entry, lines, state.level):
         due.append((state.level + 1, "ahead"))
     earlier = [level for level in state.mastered_levels if level != state.level]
     if earlier:
@@ -58,14 +74,17 @@ def _due(realm: Realm, entry: GuildSkill, state: SkillState) -> list[tuple[int, 
     return due
 
 
+def _is_nearly_mastered(entry: GuildSkill, lines: list[EvalLine], level: int) -> bool:
+    """Whether the last eval of a level reached the threshold, and there is a level above it."""
+    last = skillstate.standing([line for line in lines if line.level == level][-1:], level)
+    return level < entry.config.max_level and (last.accuracy or 0.0) >= entry.config.eval.threshold
+
+
 def ask_for_mastered(realm: Realm, entry: GuildSkill, record: LedgerRecord) -> None:
     """After a level-up: every mastered level is examined at that checkpoint, to see what it cost."""
     state = standing.meet(realm, record.hero, entry.config.id)
     for level in state.mastered_levels:
-        found = results.read(realm, record.hero, record.step, entry.config.id, level)
-        present = evalsets.hash_of(evalsets.ensure(realm, entry, level))
-        if not results.stands(found, record.weights_sha256, present):
-            requests.ask(realm, record.hero, record.step, entry.config.id, level, "level_up")
+        _ask_if_missing(realm, entry, record, level, "level_up")
 
 
 def make_pending(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from realm_cli.errors import RealmError, StorageError
+from realm_cli.errors import AwayError, RealmError, StorageError
 from realm_cli.generation import Generator, Message, Reply
 from realm_cli.records import now
 from realm_cli.skillbook import GuildSkill
@@ -31,8 +31,8 @@ def examine(
     state, reason, items = "ok", "", list[EvalItem]()
     try:
         replies = _answers(problems, generator, _most_tokens(entry, problems), breathe)
-    except StorageError:
-        raise  # a refusal of the disk says nothing about the hero; the eval stays pending
+    except (StorageError, AwayError):
+        raise  # a refusal of the disk or the network says nothing about the hero; the eval stays pending
     except RealmError as error:
         state, reason = "error", error.message
     else:

@@ -42,6 +42,15 @@ def realm_pages() -> list[Part]:
 
 
 @hookimpl
+def realm_tasks() -> list[Part]:
+    """Work for idle machines."""
+    return [
+        Part("process_eval_queue", "realm_guild.tasks:EVALS", "Pending evals of saved checkpoints."),
+        Part("generate_binary", "realm_guild.tasks:FORGE", "A BIN quest at the hero's level."),
+    ]
+
+
+@hookimpl
 def realm_records() -> list[Part]:
     """The guild's own files."""
     module = "realm_guild.records"

@@ -15,7 +15,7 @@ from realm_cli.realm import Realm
 from realm_cli.skill_records import EvalLine, SkillState
 from realm_cli.skillbook import GuildSkill, open_skill
 from realm_cli.skillstate import wilson
-from realm_guild import results
+from realm_guild import requests, results
 from realm_guild.views import by_kind, history_row, level_rows, skill_rows
 
 RECENT = 12
@@ -32,8 +32,15 @@ def overview(realm: Realm, manager: Manager) -> dict[str, Any]:
         "hero": hero,
         "skills": [_row(realm, manager, row) for row in skill_rows(realm, manager)],
         "champion": champion.to_dict() if champion else None,
-        "pending_evals": sum(1 for _ in realm.pending_evals.glob("*.json")),
+        **_pending(realm),
     }
+
+
+def _pending(realm: Realm) -> dict[str, Any]:
+    """How many evals wait, and why the newest of those that were tried could not be made."""
+    waiting = [request for _, request in requests.pending(realm)]
+    reasons = [request.reason for request in waiting if request.reason]
+    return {"pending_evals": len(waiting), "pending_reason": reasons[-1] if reasons else ""}
 
 
 def _row(realm: Realm, manager: Manager, row: dict[str, Any]) -> dict[str, Any]:

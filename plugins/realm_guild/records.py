@@ -45,6 +45,8 @@ class EvalRequest(Record, frozen=True, kw_only=True):
     why: str
     """training, ahead, replay, level_up, or request."""
     requested_at: str
+    reason: str = ""
+    """Why it could not be made when that was tried last."""
 
 
 class EvalItem(msgspec.Struct, frozen=True):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+import msgspec
 
 from realm_cli import store
 from realm_cli.process import is_running, this_process
@@ -13,17 +15,31 @@ from realm_cli.realm import Realm
 from realm_cli.records import ProcessMark, now
 from realm_guild.records import EvalRequest
 
+PERSON = "request"
+"""Why an eval is made that somebody asked for: it is stored, and nothing follows from it before the next checkpoint."""
 _CLAIM = re.compile(r"(.+\.json)\.([0-9]+)\.([0-9a-f-]+)")
 
 
 def ask(realm: Realm, hero: str, step: int, skill: str, level: int, why: str) -> Path:
-    """Ask for an eval; asking twice leaves one request."""
+    """Ask for an eval; asking twice leaves one request, which a person's asking does not replace."""
     path = realm.pending_evals / f"{hero}-{step}-{skill}-{level}.json"
-    if not path.exists():
+    if not path.exists() or (why != PERSON and _is_of_a_person(path)):
         path.parent.mkdir(parents=True, exist_ok=True)
         request = EvalRequest(hero=hero, step=step, skill=skill, level=level, why=why, requested_at=now())
         store.write_record(path, request, durable=True)
     return path
+
+
+def _is_of_a_person(path: Path) -> bool:
+    present = store.read_or_set_aside(path, EvalRequest)
+    return present is not None and present.why == PERSON
+
+
+def explain(realm: Realm, hero: str, step: int, reason: str) -> None:
+    """Keep with the requests of a checkpoint why they were not made."""
+    for path, request in pending(realm):
+        if (request.hero, request.step) == (hero, step) and request.reason != reason:
+            store.write_record(path, msgspec.structs.replace(request, reason=reason))
 
 
 def pending(realm: Realm) -> list[tuple[Path, EvalRequest]]:
@@ -53,6 +69,13 @@ def claimed(realm: Realm, path: Path) -> Iterator[bool]:
         store.move(claim, path)
         raise
     store.delete(claim)
+
+
+@contextmanager
+def held(realm: Realm, found: Iterable[tuple[Path, EvalRequest]]) -> Iterator[list[EvalRequest]]:
+    """Hold several requests as `claimed` does; those that another process has are left out."""
+    with ExitStack() as stack:
+        yield [request for path, request in found if stack.enter_context(claimed(realm, path))]
 
 
 def _claims(realm: Realm) -> Path:

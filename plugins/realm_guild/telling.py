@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from realm_cli import journal, store
 from realm_cli.events import emit
 from realm_cli.manager import Manager
@@ -16,9 +18,13 @@ def tell_once(realm: Realm, manager: Manager, entry: JournalRecord, event: str) 
     """Append the entry to the journal and emit the event with its facts, each unless it stands there already."""
     if not _is_in_journal(realm, entry):
         journal.append(realm.journal, entry)
-    facts = {"hero": entry.hero, "step": entry.step, **entry.facts}
+    emit_once(realm, manager, event, entry.time, hero=entry.hero, step=entry.step, **entry.facts)
+
+
+def emit_once(realm: Realm, manager: Manager, event: str, since: str, /, **facts: Any) -> None:
+    """Emit an event unless one with these facts was told since that moment."""
     told = any(
-        (line.get("name"), line.get("facts")) == (event, facts) and str(line.get("time")) >= entry.time
+        (line.get("name"), line.get("facts")) == (event, facts) and str(line.get("time")) >= since
         for line in store.read_tail(realm.events, _TAIL)
     )
     if not told:

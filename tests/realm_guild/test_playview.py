@@ -182,7 +182,7 @@ def test_status_shows_the_same_within_80_columns(lived: Realm, manager: Manager)
         "champion   step 900, chosen by guild", "last eval  bin level 3: 39 of 50 right (78 %), closed, step 1,200",
         "  right    Compute: add(①, ①) → add(①, ①) = ①⓪", "mastered 1–2; lost 2 (62 %)",
         "skill      bin, level 3 of 30 in training: 74 % (66–80, 3 evals), closed",
-        "evals      1 pending; make them: realm skill eval SKILL --pending",
+        "evals      1 pending; make them: realm skill eval --pending",
     ):  # fmt: skip
         assert part in text, f"{part} is missing in\n{text}"
 
@@ -203,22 +203,22 @@ def test_a_share_below_the_threshold_never_reads_as_the_threshold() -> None:
 
 
 def test_while_you_were_away_is_told_from_what_is_on_disk(lived: Realm, manager: Manager) -> None:
-    assert playlines.away(lived, gaze(lived, manager)) == []  # play was never left
+    assert playlines.told_away(lived, gaze(lived, manager)) == []  # play was never left
     playlines.remember(lived, gaze(lived, manager))
-    assert playlines.away(lived, gaze(lived, manager)) == []  # nothing happened since
+    assert playlines.told_away(lived, gaze(lived, manager)) == []  # nothing happened since
     left = store.read_record(playlines.record_path(lived), PlayRecord)
     early = {**left.to_dict(), "left_at": "2026-01-01T00:00:00.000+00:00", "step": 200, "levels": {"bin": 1}}
     store.write_record(playlines.record_path(lived), PlayRecord.from_dict(early, "here"))
     emit(lived, manager, "quest_failed", step=1250, quest="2" * 12, file="mine.jsonl", reason="no line of it is good")
-    title, *told = playlines.away(lived, gaze(lived, manager))
+    title, *told = playlines.told_away(lived, gaze(lived, manager))
     assert title.startswith("while you were away (")
-    assert told[:3] == [
-        "  1,034 steps: 200 to 1,234",
+    assert told[0].startswith("  1 trouble, last: ")
+    assert told[0].endswith("quest failed: mine: no line of it is good")
+    assert told[1:] == [
         "  bin from level 1 to level 3: 74 % (66–80, 3 evals)",
-        "  1 quest done, 1 checkpoint saved",
+        "  1,034 steps: 200 to 1,234, dio-mini is level 1 now",
+        "  1 checkpoint saved",
     ]
-    assert told[3].startswith("  1 trouble, last: ")
-    assert told[3].endswith("quest failed: mine: no line of it is good")
 
 
 def test_a_course_of_losses_is_scaled_to_what_is_shown() -> None:
