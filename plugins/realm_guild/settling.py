@@ -70,7 +70,8 @@ def met(realm: Realm, entries: dict[str, GuildSkill], hero: str) -> list[GuildSk
 
 def look_for_loss(realm: Realm, manager: Manager, entry: GuildSkill, result: EvalResult) -> None:
     """A mastered level that fell below its threshold is told; replay brings it back, and no champion comes of it."""
-    mastered = standing.meet(realm, result.hero, entry.config.id).mastered_levels
+    state = skillstate.read(realm, result.hero, entry.config.id)
+    mastered = state.mastered_levels if state else []
     if result.state == "ok" and result.level in mastered and result.accuracy < entry.config.eval.threshold:
         log.warning("%s level %d fell to %.0f %%", result.skill, result.level, 100 * result.accuracy)
         emit_once(
