@@ -26,6 +26,16 @@ def worth(event: EventRecord) -> str:
     return GREAT if event.name in _GREAT else BAD if event.name in _BAD else PLAIN
 
 
+def names() -> list[str]:
+    """Every event that has words here, sorted: what a herald's rule may name."""
+    return sorted(_WORDS)
+
+
+def importance(event: EventRecord) -> int:
+    """For sorting: 3 for what is bad, 2 great, 1 plain, 0 for noise."""
+    return (NOISE, PLAIN, GREAT, BAD).index(worth(event))
+
+
 def words(event: EventRecord) -> str:
     """One line about the event; one that is not known here shows its name and its short facts."""
     known = _WORDS.get(event.name)
@@ -63,6 +73,14 @@ def _eval(facts: Facts) -> str:
     return f"eval {_level_of(facts)}: {facts['correct']} of {facts['size']} ({share}){closed}"
 
 
+def _at_step(facts: Facts) -> str:
+    return f" at step {facts['step']:,}" if isinstance(facts.get("step"), int) else ""
+
+
+def _service(facts: Facts) -> str:
+    return str(facts.get("service") or facts["name"])
+
+
 def _champion(facts: Facts) -> str:
     chosen = "" if facts["by"] == "guild" else f", chosen by {facts['by']}"
     return f"new champion: {facts['hero']} at step {facts['step']:,}{chosen}"
@@ -79,6 +97,8 @@ _WORDS: dict[str, Callable[[Facts], str]] = {
     "copies_missing": lambda facts: f"nothing new reached {facts['zone']} for {facts['days']:g} days",
     "disk_guarded": lambda facts: f"the disk is nearly full: {len(facts['deeds'])} things were deleted by the rules",
     "vault_job": lambda facts: f"{facts['job']}: {facts['state']}{'; ' if facts['said'] else ''}{facts['said']}",
+    "battle_crashed": lambda facts: f"the battle crashed{_at_step(facts)}{_because(facts)}",
+    "battle_stuck": lambda facts: f"the battle is stuck{_at_step(facts)}{_because(facts)}",
     "battle_started": lambda facts: "the battle begins",
     "battle_resumed": lambda facts: f"the battle goes on at step {facts['step']:,}",
     "battle_stopped": lambda facts: f"the battle ended at step {facts['step']:,}{_because(facts)}",
@@ -104,6 +124,8 @@ _WORDS: dict[str, Callable[[Facts], str]] = {
     "quest_queued_again": lambda facts: f"quest queued again: {_quest(facts)}",
     "quest_rejected": lambda facts: f"quest rejected: {_quest(facts)}{_because(facts)}",
     "quest_skipped": lambda facts: f"quest skipped: {_quest(facts)}{_because(facts)}",
+    "service_crashed": lambda facts: f"the service {_service(facts)} crashed{_because(facts)}",
+    "service_flapping": lambda facts: f"the service {_service(facts)} crashes again and again{_because(facts)}",
     "skill_level_up": lambda facts: (
         f"{_level_of(facts)} mastered: {phrases.with_interval(facts['accuracy'], facts['interval'])}"
     ),
@@ -113,8 +135,12 @@ _WORDS: dict[str, Callable[[Facts], str]] = {
 _NOISE = {"checkpoint_saved", "eval_done", "quest_added"}
 _GREAT = {"skill_level_up", "level_up", "new_champion", "achievement"}
 _BAD = {
+    "battle_crashed",
+    "battle_stuck",
     "copies_missing",
     "disk_guarded",
+    "service_crashed",
+    "service_flapping",
     "asset_damaged", "checkpoint_damaged", "eval_suspicious", "loss_not_finite", "machine_failure", "quest_failed", "quest_held",
     "quest_rejected", "skill_regressed",
 }  # fmt: skip

@@ -9,13 +9,17 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
 from realm_cli import store
+from realm_cli.errors import StorageError
 from realm_cli.records import EventRecord, JournalRecord
 
 QUEST_END = "quest_end"
+NEAR_BYTES = 64 * 1024
+"""Below this distance the lines are read one after another."""
 
 
 def append(path: Path, record: JournalRecord) -> None:
@@ -64,3 +68,59 @@ def count_completed(path: Path, hero: str | None = None) -> int:
 def append_event(path: Path, event: EventRecord) -> None:
     """Add one event to `events.jsonl`."""
     store.append_line(path, event.to_dict())
+
+
+class _Timed(msgspec.Struct):
+    """What every line of both logs has."""
+
+    time: str = ""
+
+
+def lines_since(path: Path, moment: str, most: int) -> tuple[list[bytes], bool]:
+    """(the lines from `moment` on, whether these are all: of more than `most` bytes the last are given).
+
+    The place is found by halving, as the lines stand in the order of time; after a clock was set back it may begin early.
+    """
+    try:
+        with open(path, "rb") as file:
+            size = file.seek(0, 2)
+            begun = _place_of(file, size, moment)
+            start = max(begun, size - most)
+            file.seek(start)
+            lines = file.read(size - start).split(b"\n")
+    except FileNotFoundError:
+        return [], True
+    except OSError as error:
+        raise StorageError("read", path, error) from error
+    return [line for line in (lines if start == begun else lines[1:]) if line], start == begun
+
+
+def _place_of(file: BinaryIO, size: int, moment: str) -> int:
+    """The offset of the first line that is not older than `moment`; `size` when all are."""
+    low, high = 0, size
+    while high - low > NEAR_BYTES:
+        middle = (low + high) // 2
+        file.seek(middle)
+        file.readline()
+        start, time = _next_time(file, high)
+        if time and time < moment:
+            low = start
+        else:
+            high = middle
+    file.seek(low)
+    while low < size:
+        start, time = _next_time(file, size)
+        if not time or time >= moment:
+            return start
+        low = file.tell()
+    return size
+
+
+def _next_time(file: BinaryIO, end: int) -> tuple[int, str]:
+    """(where the next whole line begins, its time); (`end`, nothing) when there is none before `end`."""
+    while (start := file.tell()) < end:
+        with suppress(*store.DAMAGED):
+            time = msgspec.json.decode(file.readline(), type=_Timed).time
+            if time:
+                return start, time
+    return end, ""

@@ -138,7 +138,7 @@ def _watch(player: Player, mark: ProcessMark) -> int:
 def _show(player: Player, battle: Shown, watcher: Watcher) -> None:
     """Show the battle until it is over, or until who watches another one's leaves."""
     scene = watcher.scene
-    scene.away = playlines.away(player.realm, scene.snapshot)
+    scene.away = playlines.told_away(player.realm, scene.snapshot)
     for line in scene.away:
         click.echo(line)
     face: Face = LiveFace(scene) if player.live else PlainFace(scene)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 
-from realm_cli import eventwords, phrases, store
+from realm_cli import away, eventwords, phrases, store
 from realm_cli.ledger import Ledger
 from realm_cli.realm import Realm
-from realm_cli.records import EventRecord, TrainingStatus, now, seconds_since
+from realm_cli.records import EventRecord, TrainingStatus, is_moment, now
 from realm_cli.terminal import human_seconds
 from realm_cli.watchtower import Snapshot
 from realm_guild.play_records import PlayRecord
@@ -57,48 +56,14 @@ def remember(realm: Realm, snapshot: Snapshot) -> None:
     store.write_record(record_path(realm), record)
 
 
-def away(realm: Realm, snapshot: Snapshot) -> list[str]:
+def told_away(realm: Realm, snapshot: Snapshot) -> list[str]:
     """What happened since play was left; empty when nothing did, or when it is the first time."""
     left = store.read_or_set_aside(record_path(realm), PlayRecord)
-    if left is None or left.hero != snapshot.hero["name"]:
+    if left is None or left.hero != snapshot.hero["name"] or not is_moment(left.left_at):
         return []
-    tail = store.read_tail(realm.events, AWAY_BYTES)
-    events = [EventRecord.from_dict(data, str(realm.events)) for data in tail if str(data.get("time")) > left.left_at]
-    if not events:
-        return []
-    cut = len(events) == len(tail) and realm.events.stat().st_size > AWAY_BYTES
-    return [
-        f"while you were away ({human_seconds(seconds_since(left.left_at))}):",
-        *_gains(left, snapshot),
-        *_counts(events, "at least " if cut else ""),
-    ]
-
-
-def _gains(left: PlayRecord, snapshot: Snapshot) -> list[str]:
-    steps = snapshot.hero["step"] - left.step
-    lines = [f"  {steps:,} steps: {left.step:,} to {snapshot.hero['step']:,}"] if steps > 0 else []
-    for name, skill in snapshot.skills.items():
-        before = left.levels.get(name, 1)
-        if skill["level"] != before:
-            lines.append(f"  {name} from level {before} to level {skill['level']}: {phrases.accuracy(skill)}")
-    return lines
-
-
-def _counts(events: list[EventRecord], about: str) -> list[str]:
-    names = Counter(event.name for event in events)
-    failures = [event for event in events if eventwords.worth(event) == eventwords.BAD]
-    counted = [(names["quest_done"], "quest", "done"), (names["checkpoint_saved"], "checkpoint", "saved")]
-    told = [f"{count:,} {noun}{'' if count == 1 else 's'} {done}" for count, noun, done in counted if count]
-    lines = [f"  {about}{', '.join(told)}"] if told else []
-    if failures:
-        lines.append(f"  {len(failures):,} trouble{'' if len(failures) == 1 else 's'}, last: {_last(failures)}")
-    if not lines:
-        lines = [f"  {_last(events)}"]
-    return lines
-
-
-def _last(events: list[EventRecord]) -> str:
-    return f"{eventwords.clock(events[-1])} {eventwords.words(events[-1])}"
+    found = away.account(realm, snapshot, away.Before(left.left_at, left.step, left.levels), AWAY_BYTES)
+    title = f"while you were away ({human_seconds(found.seconds)}):"
+    return [title, *(f"  {line}" for line in found.lines)] if found.lines else []
 
 
 # -- the end -------------------------------------------------------------------------------------------------

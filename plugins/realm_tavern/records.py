@@ -54,6 +54,3 @@ class SeenRecord(Record, frozen=True, kw_only=True):
     step: int
     levels: dict[str, int] = msgspec.field(default_factory=dict)
     """The level in training of every skill."""
-    gold: int = 0
-    events_offset: int = 0
-    """The length of `events.jsonl`."""
