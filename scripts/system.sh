@@ -8,6 +8,7 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 # program, Debian package
 programs='
 chromium chromium
+gcc gcc
 mount mount
 unshare util-linux
 rsync rsync

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from fake_gpus import FakeMachine, compile_library
 from helpers import PATIENCE, BattleProcess, Ran, Run, SmallDisk, TavernProcess, environment, realm_line
 from realm_cli.founding import found
 from realm_cli.realm import Realm
@@ -98,6 +99,21 @@ def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
         pytest.skip("no mount namespaces here (not root?)")
     yield disk
     disk.close()
+
+
+@pytest.fixture(scope="session")
+def gpu_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a library that speaks NVML's interface."""
+    if shutil.which("gcc") is None:
+        assert os.environ.get("CI") != "true", "this machine has no gcc, which the test needs"
+        pytest.skip("no gcc here")
+    return compile_library(tmp_path_factory.mktemp("nvml"))
+
+
+@pytest.fixture
+def gpus(tmp_path: Path, gpu_library: Path) -> FakeMachine:
+    """A machine with GPUs as `gpus.set(FakeGpu(...))` says; programs see them in `gpus.environment()`."""
+    return FakeMachine(tmp_path, gpu_library)
 
 
 @pytest.fixture(scope="session")

@@ -99,13 +99,16 @@ def _board(board: dict[str, int]) -> Values:
 
 def _gauges(gauges: dict[str, Any]) -> Values:
     disk = gauges["disk"]
-    words = [
-        f"{gpu['name']}: {human_bytes(gpu['memory_used'])} of {human_bytes(gpu['memory_total'])}, "
-        f"{gpu['utilisation']} % busy, {gpu['temperature']} °C"
-        for gpu in gauges["gpus"]
-    ]
+    words = [_gpu(gpu) for gpu in gauges["gpus"]]
     return {
         "disk.free": human_bytes(disk["free"]),
         "disk.part": f"{1 - disk['free'] / max(1, disk['total']):.3f}",
         "gpu.words": "; ".join(words) or "no NVIDIA GPU here",
     }
+
+
+def _gpu(gpu: dict[str, Any]) -> str:
+    """One card; what it does not tell is left out."""
+    memory = f"{gpu['name']}: {human_bytes(gpu['memory_used'])} of {human_bytes(gpu['memory_total'])}"
+    busy = "" if gpu["utilisation"] is None else f", {gpu['utilisation']} % busy"
+    return memory + busy + ("" if gpu["temperature"] is None else f", {gpu['temperature']} °C")
