@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from realm_cli import champions
-from realm_cli.errors import NotFoundError
+from realm_cli import champions, inference
+from realm_cli.errors import NotFoundError, RealmError
+from realm_cli.realm import Realm
 from realm_cli.skill_records import ChampionRecord
 from realm_cli.skillbook import open_skills
 from realm_cli.terminal import Context, emit, facts, json_option, note, pass_context_realm, table
@@ -67,3 +68,17 @@ def promote_command(ctx: Context, checkpoint: str | None, override: str, as_json
     entries = {entry.config.id: entry for entry in open_skills(ctx.realm, ctx.manager)[0]}
     record = crown.promote(ctx.realm, ctx.manager, entries, hero, step, override.strip())
     emit(record.to_dict(), as_json, lambda: click.echo(_text(record)))
+    _tell_host(ctx.realm)
+
+
+def _tell_host(realm: Realm) -> None:
+    """Whether the inference host can load it now; the promotion stands either way."""
+    from realm_cli.oracleclient import find_oracle
+
+    try:
+        host = inference.host_of(realm)
+        if host is not None:
+            find_oracle(realm, host).health()
+            note(f"{host} loads it now")
+    except RealmError as error:
+        note(f"the inference host does not load it yet: {error.message}; the task model_warmup does it later")

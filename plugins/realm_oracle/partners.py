@@ -1,0 +1,116 @@
+"""Who answers a chat: the server of another machine, the one that runs here, or the checkpoint in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+from realm_cli import champions, inference
+from realm_cli.errors import AwayError, NotFoundError
+from realm_cli.generation import Generator, Message, open_generator
+from realm_cli.ledger import Ledger
+from realm_cli.manager import Manager
+from realm_cli.oracleclient import MAX_TOKENS, Answer, OracleClient, find_oracle
+from realm_cli.realm import Realm
+from realm_oracle.remote import bring, record_of, weights_of
+
+HERE = "this process"
+CHAMPION = "champion"
+Say = Callable[[str], None]
+
+
+class Partner(Protocol):
+    """One exact checkpoint to talk to."""
+
+    where: str
+
+    def stream(self, messages: Sequence[Message]) -> Iterator[str | Answer]:
+        """The reply in pieces, then the whole answer with the weights that gave it."""
+        ...
+
+    def close(self) -> None:
+        """Free what was opened for the talk."""
+        ...
+
+
+def step_of(realm: Realm, hero: str, text: str) -> int:
+    """The step that a person names: a number, a canonical name, or `champion`. Never another one in its place."""
+    if text == CHAMPION:
+        champion = champions.read(realm, hero)
+        if champion is None:
+            raise NotFoundError(f"{hero} has no champion", "name a step, or crown one: realm champion promote")
+        return champion.step
+    return int(text) if text.isdecimal() else Ledger(realm, hero).step_of(text)
+
+
+def open_partner(realm: Realm, manager: Manager, hero: str, step: int, host: str | None, say: Say) -> Partner:
+    """The nearest that can answer as this checkpoint; `say` is told when it is not the one that was meant.
+
+    With `host` only that machine, else the inference host, else the server that runs here, else this process. Whoever
+    it is has the weights of this realm's ledger.
+    """
+    if host is not None:
+        return _on_host(realm, host, hero, step)
+    elsewhere = inference.host_of(realm)
+    if elsewhere is not None:
+        try:
+            return _on_host(realm, elsewhere, hero, step)
+        except AwayError as error:
+            say(f"{elsewhere} is away ({error.message})")
+    try:
+        client = find_oracle(realm)
+    except NotFoundError as error:
+        say(f"{error.message}: {HERE} answers")
+        return InProcess(open_generator(realm, manager, hero, step), _name_of(realm, hero, step))
+    model = client.load(step, hero=hero, sha256=weights_of(realm, hero, step))
+    return OverHttp(client, model.hero, model.step, model.weights_sha256, "the Oracle here")
+
+
+def _on_host(realm: Realm, host: str, hero: str, step: int) -> OverHttp:
+    client = find_oracle(realm, host)
+    model = bring(realm, host, client, hero, step)
+    return OverHttp(client, model.hero, model.step, model.weights_sha256, host)
+
+
+def _name_of(realm: Realm, hero: str, step: int) -> str:
+    return record_of(realm, hero, step).canonical_name if step else f"{hero} step 0"
+
+
+class OverHttp:
+    """A loaded checkpoint of a server."""
+
+    def __init__(self, client: OracleClient, hero: str, step: int, sha256: str, where: str) -> None:
+        self.where = where
+        self._client = client
+        self._hero, self._step, self._sha256 = hero, step, sha256
+
+    def stream(self, messages: Sequence[Message]) -> Iterator[str | Answer]:
+        """As it comes over the line."""
+        return self._client.chat_stream(messages, self._step, hero=self._hero, sha256=self._sha256)
+
+    def close(self) -> None:
+        """It stays loaded there."""
+
+
+class InProcess:
+    """A checkpoint that was opened here: its reply comes as a whole."""
+
+    where = HERE
+
+    def __init__(self, generator: Generator, name: str) -> None:
+        self._generator = generator
+        self._name = name
+
+    def stream(self, messages: Sequence[Message]) -> Iterator[str | Answer]:
+        """One piece."""
+        (reply,) = self._generator.generate([messages], max_tokens=MAX_TOKENS)
+        yield reply.text
+        yield Answer(
+            response=reply.text, finish=reply.finish, tokens=reply.tokens, prompt_tokens=reply.prompt_tokens,
+            model=self._name, model_path="", hero=reply.hero, step=reply.step, weights_sha256=reply.weights_sha256,
+            backend=HERE, identity="verified",
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self._generator.close()
