@@ -130,10 +130,10 @@ class Hosts:
                 for host, entry in self._config.hosts.items()
                 if entry.role in ("inference", "hybrid") and INFERENCE in entry.services
             ]
-            if len(able) > 1 and not any(self._is_local(host) for host in able):
+            if len(able) > 1 and not any(self.is_local(host) for host in able):
                 raise RefusedError(f"several hosts answer: {', '.join(able)}", f"set default_inference in {self._path}")
             chosen = able[0] if len(able) == 1 else ""
-        return None if not chosen or self._is_local(chosen) else chosen
+        return None if not chosen or self.is_local(chosen) else chosen
 
     def service_url(self, service: str, host: str | None = None) -> str:
         """`http://host:port/path` of a service: of `host`, else of the one that is meant by default."""
@@ -144,7 +144,7 @@ class Hosts:
             raise NotFoundError(f"host {where} has no service '{service[:100]}'", hint)
         entry = machine.services[service]
         name = f"[{machine.host}]" if ":" in machine.host else machine.host
-        return f"http://{'127.0.0.1' if self._is_local(where) else name}:{entry.port}{entry.path}"
+        return f"http://{'127.0.0.1' if self.is_local(where) else name}:{entry.port}{entry.path}"
 
     def _offering(self, service: str) -> str:
         found = [host for host in self.ids() if service in self._config.hosts[host].services]
@@ -162,7 +162,8 @@ class Hosts:
             return trainers[0]
         raise RefusedError(f"several hosts have a service '{service}': {', '.join(found)}", "say which host is meant")
 
-    def _is_local(self, host: str) -> bool:
+    def is_local(self, host: str) -> bool:
+        """Whether a registered machine is this one."""
         if self._config.local_host:
             return host == self._config.local_host
         return _is_here(host, self._config.hosts[host])
