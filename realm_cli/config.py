@@ -51,6 +51,12 @@ class CurriculumConfig(_Strict, frozen=True, kw_only=True):
     """None named = all that are unlocked."""
 
 
+class SparringConfig(_Strict, frozen=True, kw_only=True):
+    """Wrong answers as training data."""
+
+    stale_steps: Positive = 2000
+
+
 class PluginsConfig(_Strict, frozen=True, kw_only=True):
     """Which plugins stay out."""
 
@@ -71,6 +77,28 @@ class TavernConfig(_Strict, frozen=True, kw_only=True):
     port: Annotated[int, Meta(ge=0, le=65535)] = 8888
 
 
+class OracleServer(_Strict, frozen=True, kw_only=True):
+    """A server that speaks OpenAI's language and runs a hero's checkpoints."""
+
+    url: str
+    model: str = "{hero}-step-{step}"
+    key_env: str = ""
+
+
+class OracleConfig(_Strict, frozen=True, kw_only=True):
+    """Inference on exact checkpoints."""
+
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8765
+    max_gb: PositiveFloat | None = None
+    idle_minutes: PositiveFloat | None = 60.0
+    load_on_request: bool = False
+    max_tokens: Positive = 4096
+    max_conversations: Positive = 1000
+    max_seconds: Positive = 900
+    servers: dict[str, OracleServer] = {}
+    """By hero."""
+
+
 class RealmConfig(_Strict, frozen=True, kw_only=True):
     """`configs/realm.yaml`."""
 
@@ -78,8 +106,10 @@ class RealmConfig(_Strict, frozen=True, kw_only=True):
     training: TrainingConfig = TrainingConfig()
     board: BoardConfig = BoardConfig()
     curriculum: CurriculumConfig = CurriculumConfig()
+    sparring: SparringConfig = SparringConfig()
     web: WebConfig = WebConfig()
     tavern: TavernConfig = TavernConfig()
+    oracle: OracleConfig = OracleConfig()
     plugins: PluginsConfig = PluginsConfig()
 
 

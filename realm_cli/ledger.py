@@ -198,6 +198,22 @@ class Ledger:
         folder = self.realm.hero_folder(self.hero) / record.canonical_name
         return folder if folder.is_dir() else None
 
+    def here(self, step: int) -> tuple[LedgerRecord, Path]:
+        """The record and the folder of a checkpoint on this machine; one that was sent here brings its record along."""
+        bring = f"where it is: realm vault locate checkpoint_{self.hero}_{step}; bring it here with realm vault fetch"
+        try:
+            record = self.get(step)
+        except NotFoundError as error:
+            for folder in checkpoints.folders(self.realm, self.hero):
+                if checkpoints.extract_step(folder.name) == step:
+                    with suppress(FileNotFoundError):
+                        return store.read_record(folder / checkpoints.LEDGER_MIRROR, LedgerRecord), folder
+            raise NotFoundError(error.message, bring) from None
+        found = self.path_of(record)
+        if found is None:
+            raise NotFoundError(f"checkpoint {record.canonical_name} of {self.hero} is not on this machine", bring)
+        return record, found
+
     def as_json(self, record: LedgerRecord) -> dict[str, Any]:
         """The stable keys of a record for scripts, and all others beside them."""
         path = self.path_of(record)

@@ -12,7 +12,7 @@ from realm_arena import model as models
 from realm_arena.encoding import HeroTokenizer
 from realm_arena.generating import ModelGenerator
 from realm_cli import checkpoints, heroes, store, weights
-from realm_cli.errors import FormatError, NotFoundError, RealmError
+from realm_cli.errors import FormatError, RealmError
 from realm_cli.ledger import Ledger
 from realm_cli.realm import Realm
 
@@ -54,10 +54,7 @@ def _load(folder: Path, device: torch.device) -> nn.Module:
 
 def _find(ledger: Ledger, step: int) -> tuple[Path, str]:
     """(folder, weights hash that it has to have). Its small files decide what the weights mean, so they are hashed."""
-    record = ledger.get(step)
-    folder = ledger.path_of(record)
-    if folder is None:
-        raise NotFoundError(f"checkpoint {record.canonical_name} of {ledger.hero} is not on this machine")
+    record, folder = ledger.here(step)
     for name, facts in checkpoints.open_checkpoint(folder).manifest.files.items():
         if not name.endswith(".safetensors") and store.sha256_file(folder / name) != facts.sha256:
             raise FormatError(str(folder / name), "changed since the checkpoint was saved, so it is not loaded", AGAIN)
