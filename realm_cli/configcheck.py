@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from realm_cli import heroes, yamlfile
+from realm_cli import heroes, task_config, yamlfile
 from realm_cli.config import HeroConfig, RealmConfig
 from realm_cli.configedit import choices
 from realm_cli.errors import FormatError, RealmError, nearest
@@ -45,11 +45,16 @@ class FileReport:
 
 
 def check_all(realm: Realm) -> list[FileReport]:
-    """A report on `realm.yaml`, on every hero's file, on hosts and zones."""
+    """A report on `realm.yaml`, on every hero's file, on hosts, zones and tasks."""
     reports = [FileReport(_name(realm, realm.config_file), _realm_problems(realm))]
     for path in sorted(realm.heroes.glob("*.y*ml")):
         reports.append(FileReport(_name(realm, path), _hero_problems(realm, path)))
-    for path, load in ((hosts_file(realm), Hosts.of), (zones_file(realm), configured)):
+    loaders: list[tuple[Path, Callable[[Realm], object]]] = [
+        (hosts_file(realm), Hosts.of),
+        (zones_file(realm), configured),
+        (task_config.tasks_file(realm), task_config.configured),
+    ]
+    for path, load in loaders:
         if path.is_file():
             reports.append(FileReport(_name(realm, path), _loading_problems(realm, path, load)))
     return reports

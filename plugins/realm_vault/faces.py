@@ -8,6 +8,16 @@ import msgspec
 
 from realm_vault.records import Asset, Location
 
+PARAMETERS: dict[str, dict[str, Any]] = {
+    "asset_id": {
+        "type": "string",
+        "pattern": "^(checkpoint|model|data|config|backup)_[A-Za-z0-9][A-Za-z0-9._-]{0,199}$",
+    },
+    "step": {"type": "integer", "minimum": 0},
+    "zone": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"},
+}
+"""What stands in paths."""
+
 
 class CopyFace(msgspec.Struct):
     """One copy of an asset."""

@@ -54,6 +54,12 @@ def realm_before_risk(realm: Realm, reason: str) -> None:
 
 
 @hookimpl
+def realm_services() -> list[Part]:
+    """The vault's server, for whatever keeps services alive."""
+    return [Part("vault", "realm_vault.service:SERVICE", "Assets for other machines, and the vault's rounds.")]
+
+
+@hookimpl
 def realm_pages() -> list[Part]:
     """The vault in the Tavern."""
     return [Part("vault", "realm_vault.page:PAGE", "Assets, copies, zones, lineage.")]
@@ -72,5 +78,17 @@ def realm_records() -> list[Part]:
         Part("vault_claim", f"{module}:ClaimRecord", "A copy that is being deleted."),
         Part("vault_archive", f"{module}:ArchiveRecord", "What lies in an archive."),
         Part("vault_tended", f"{module}:TendedRecord", "When daily tasks were done."),
+        Part("lineage", f"{module}:LineageRecord", "Which quests the kept checkpoints are made of."),
         Part("vault_zone", f"{module}:ZoneMark", "The mark by which a zone is recognised."),
+    ]
+
+
+@hookimpl
+def realm_tasks() -> list[Part]:
+    """The vault as background work."""
+    module = "realm_vault.tasks"
+    return [
+        Part("checkpoint_cleanup", f"{module}:CHECKPOINT_CLEANUP", "Retention of the realm itself."),
+        Part("vault_scan", f"{module}:VAULT_SCAN", "Look what lies in the zones."),
+        Part("lineage_report", f"{module}:LINEAGE_REPORT", "Which quests every checkpoint is made of."),
     ]

@@ -11,6 +11,7 @@ from flask import Flask
 from realm_cli import __version__, store
 from realm_cli.checkpoints import MANIFEST
 from realm_cli.errors import NotFoundError, RefusedError
+from realm_cli.openapi import Answer, Route, document
 from realm_cli.pages import data
 from realm_cli.realm import Realm
 from realm_cli.records import now
@@ -18,8 +19,7 @@ from realm_cli.web import Door, make_app
 from realm_cli.zones import LOCAL
 from realm_vault import assets
 from realm_vault.catalog import Catalog
-from realm_vault.faces import AssetFace, FetchAsked
-from realm_vault.openapi import Answer, Route, document
+from realm_vault.faces import PARAMETERS, AssetFace, FetchAsked
 from realm_vault.records import Asset, Location
 from realm_vault.scanning import Scan, scan
 
@@ -76,7 +76,7 @@ def make_officer(base: Path, zone: str, door: Door) -> Flask:
     routes = views.routes()
     for route in routes:
         app.add_url_rule(route.path, route.view.__name__, route.view, methods=[route.method])
-    described = document("Realm: a branch officer", __version__, routes)
+    described = document("Realm: a branch officer", __version__, routes, PARAMETERS)
     app.add_url_rule("/api/openapi.json", "openapi", lambda: described)
     return app
 

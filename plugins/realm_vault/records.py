@@ -162,3 +162,35 @@ class ZoneMark(Record, frozen=True, kw_only=True):
     made_at: str
     seen_at: str = ""
     """In the realm's memory: when the zone answered last."""
+
+
+class LineageQuest(msgspec.Struct, frozen=True, kw_only=True):
+    """A quest's part in a checkpoint."""
+
+    id: str
+    name: str
+    samples: int
+    completed: bool
+
+
+class LineageEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """What one kept checkpoint is made of, beside what its parent is made of."""
+
+    step: int
+    name: str
+    parent: str = ""
+    """The nearest ancestor that is kept; empty = the base model."""
+    quests: list[LineageQuest] = msgspec.field(default_factory=list)
+    """Trained since that parent, the steps of deleted checkpoints between included."""
+    is_whole: bool = True
+    """False: the record of an ancestor is gone, so that quests may be missing."""
+
+
+class LineageRecord(Record, frozen=True, kw_only=True):
+    """`status/lineage.json`: which quests the kept checkpoints of a hero are made of, the newest first."""
+
+    kind: ClassVar[str] = "lineage"
+
+    hero: str
+    at: str
+    checkpoints: list[LineageEntry] = msgspec.field(default_factory=list)

@@ -13,6 +13,7 @@ from realm_cli.checkpoint_records import LedgerRecord
 from realm_cli.errors import NotFoundError, RefusedError, UsageError
 from realm_cli.ledger import Ledger
 from realm_cli.manager import Manager
+from realm_cli.openapi import Answer, Route, document
 from realm_cli.pages import data
 from realm_cli.quests import Board
 from realm_cli.questview import quest_json
@@ -22,7 +23,6 @@ from realm_cli.zones import KINDS, LOCAL
 from realm_vault import faces
 from realm_vault.api import VaultKeeper
 from realm_vault.keeper import Keeper, Moved
-from realm_vault.openapi import Answer, Route, document
 from realm_vault.places import Places
 
 PAGE = 100
@@ -41,7 +41,7 @@ def make_server(realm: Realm, manager: Manager, door: Door) -> Flask:
     app.extensions["keeper"] = views.keeper
     for route in views.routes():
         app.add_url_rule(route.path, route.view.__name__, route.view, methods=[route.method], strict_slashes=True)
-    described = document("Realm: the vault", __version__, views.routes())
+    described = document("Realm: the vault", __version__, views.routes(), faces.PARAMETERS)
     app.add_url_rule("/api/openapi.json", "openapi", lambda: described)
     return app
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,23 +42,13 @@ class ErrorAnswer(msgspec.Struct):
     hint: str
 
 
-PATTERNS: dict[str, Answer] = {
-    "asset_id": {
-        "type": "string",
-        "pattern": "^(checkpoint|model|data|config|backup)_[A-Za-z0-9][A-Za-z0-9._-]{0,199}$",
-    },
-    "step": {"type": "integer", "minimum": 0},
-    "zone": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"},
-}
-
-
-def document(title: str, version: str, routes: Sequence[Route]) -> Answer:
-    """The whole description."""
+def document(title: str, version: str, routes: Sequence[Route], parameters: Mapping[str, Answer]) -> Answer:
+    """The whole description; `parameters` are the JSON schemas of what stands in paths."""
     structs = [ErrorAnswer, *(route.schema for route in routes), *(route.body for route in routes if route.body)]
     _, components = msgspec.json.schema_components(structs, ref_template="#/components/schemas/{name}")
     paths: dict[str, Answer] = {}
     for route in routes:
-        paths.setdefault(_PARAMETER.sub(r"{\1}", route.path), {})[route.method.lower()] = _operation(route)
+        paths.setdefault(_PARAMETER.sub(r"{\1}", route.path), {})[route.method.lower()] = _operation(route, parameters)
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": version},
@@ -67,9 +57,9 @@ def document(title: str, version: str, routes: Sequence[Route]) -> Answer:
     }
 
 
-def _operation(route: Route) -> Answer:
+def _operation(route: Route, parameters: Mapping[str, Answer]) -> Answer:
     inside = [
-        {"name": name, "in": "path", "required": True, "schema": PATTERNS[name]}
+        {"name": name, "in": "path", "required": True, "schema": parameters[name]}
         for name in _PARAMETER.findall(route.path)
     ]
     asked = [{"name": name, "in": "query", "schema": schema} for name, schema in route.query]
