@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from realm_cli import heroes, task_config, yamlfile
+from realm_cli import heroes, service_config, task_config, yamlfile
 from realm_cli.config import HeroConfig, RealmConfig
 from realm_cli.configedit import choices
 from realm_cli.errors import FormatError, RealmError, nearest
@@ -53,6 +53,7 @@ def check_all(realm: Realm) -> list[FileReport]:
         (hosts_file(realm), Hosts.of),
         (zones_file(realm), configured),
         (task_config.tasks_file(realm), task_config.configured),
+        (service_config.services_file(realm), service_config.configured),
     ]
     for path, load in loaders:
         if path.is_file():

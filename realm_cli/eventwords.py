@@ -126,6 +126,7 @@ _WORDS: dict[str, Callable[[Facts], str]] = {
     "quest_skipped": lambda facts: f"quest skipped: {_quest(facts)}{_because(facts)}",
     "service_crashed": lambda facts: f"the service {_service(facts)} crashed{_because(facts)}",
     "service_flapping": lambda facts: f"the service {_service(facts)} crashes again and again{_because(facts)}",
+    "service_recovered": lambda facts: f"the service {_service(facts)} is well again",
     "skill_level_up": lambda facts: (
         f"{_level_of(facts)} mastered: {phrases.with_interval(facts['accuracy'], facts['interval'])}"
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import tempfile
@@ -11,14 +12,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from realm_cli import store
 from realm_cli.process import is_running, this_process
 from realm_cli.realm import Realm
 from realm_cli.records import ServiceRecord, now
+from realm_cli.service_records import ServiceState, WeaverRecord
 
 if TYPE_CHECKING:
     from realm_cli.manager import Manager
 
+LOOK_SECONDS = 0.05
 READY_SECONDS = 15.0
 """How long `realm play` waits for a service's address before it goes on without."""
 
@@ -40,6 +45,12 @@ class Service:
     """Whether `realm play` starts it."""
     enabled: bool = True
     """Whether the weaver starts it unless `configs/services.yaml` says otherwise."""
+    heartbeat: str = ""
+    """A file of the realm that it changes while it lives, for one that neither speaks HTTP nor calls `beat`."""
+    liveness_seconds: float = 30.0
+    """So long without an answer or heartbeat, and it counts as hung."""
+    stop_seconds: float = 30.0
+    """How long it may take to end when it is asked to."""
 
 
 def path_of(realm: Realm, name: str) -> Path:
@@ -54,9 +65,14 @@ def announce(realm: Realm, name: str, url: str = "") -> None:
     store.write_record(path, ServiceRecord(name=name, url=url, process=this_process(), started_at=now()))
 
 
+def beat_path(realm: Realm, name: str) -> Path:
+    """The file that a service touches while it makes progress."""
+    return realm.status / "services" / f".{name}.beat"
+
+
 def beat(realm: Realm, name: str) -> None:
     """Say that this service makes progress; for those that do not speak HTTP, every few seconds."""
-    path = path_of(realm, f".{name}.beat")
+    path = beat_path(realm, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     store.write_atomic(path, b"")
 
@@ -67,32 +83,92 @@ def running(realm: Realm, name: str) -> ServiceRecord | None:
     return found if found is not None and is_running(found.process) else None
 
 
+def log_path(realm: Realm, name: str) -> Path:
+    """Where the weaver writes what a service says."""
+    return realm.logs / "services" / f"{name}.log"
+
+
+def weaver_folder(realm: Realm) -> Path:
+    """Where the weaver keeps what it knows."""
+    return realm.status / "weaver"
+
+
+def weaver(realm: Realm) -> WeaverRecord | None:
+    """The weaver of this realm, if it runs."""
+    found = store.read_or_set_aside(weaver_folder(realm) / "weaver.json", WeaverRecord)
+    return found if found is not None and is_running(found.process) else None
+
+
+def state_path(realm: Realm, name: str) -> Path:
+    """Where the weaver writes how a service is."""
+    return weaver_folder(realm) / "services" / f"{name}.json"
+
+
+def seen(realm: Realm) -> dict[str, ServiceState]:
+    """Every service that the weaver keeps or kept, by name. Without a running weaver a state says how it really is now."""
+    watched = weaver(realm) is not None
+    found = {}
+    for path in sorted((weaver_folder(realm) / "services").glob("*.json")):
+        state = store.read_or_set_aside(path, ServiceState)
+        if state is not None:
+            found[state.name] = state if watched else _unwatched(state)
+    return found
+
+
+def _unwatched(state: ServiceState) -> ServiceState:
+    """A state that no weaver watches over."""
+    if state.process is not None and is_running(state.process):
+        return msgspec.structs.replace(state, reason="it runs, but no weaver watches over it")
+    reason = "the weaver does not run" if state.state != "stopped" else state.reason
+    return msgspec.structs.replace(state, state="stopped", reason=reason, process=None, url="", next_try_at="")
+
+
+def last_error(text: str) -> str:
+    """Why a program ended, from what it said: its error, or whatever it said last."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    return " ".join((errors or lines)[-1:])[:300]
+
+
 class Beside:
-    """The realm's services, started and ended with a `with`; one that runs already is left alone."""
+    """The realm's services for as long as a `with` runs: a weaver of its own holds them, and ends them with it.
+
+    Where a weaver runs already, its services are used as they are. Should this process be killed, they end as well.
+    """
 
     def __init__(self, realm: Realm, manager: Manager) -> None:
         self._realm = realm
         names = sorted(manager.parts("realm_services"))
         found: list[Service] = [manager.load_part("realm_services", name, "service") for name in names]
         self._services = [service for service in found if service.in_play]
-        self._started: dict[str, subprocess.Popen[bytes]] = {}
+        self._weaver: subprocess.Popen[bytes] | None = None
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
 
     def __enter__(self) -> Beside:
-        for service in self._services:
-            if running(self._realm, service.name) is None:
-                line = [sys.executable, "-m", "realm_cli", "--realm", str(self._realm.root), *service.command, "-q"]
-                self._started[service.name] = subprocess.Popen(
-                    line, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._said, start_new_session=True
-                )
+        if self._services and weaver(self._realm) is None:
+            line = [sys.executable, "-m", "realm_cli", "--realm", str(self._realm.root), "weaver", "daemon", "--beside"]
+            self._weaver = subprocess.Popen(
+                line, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self._said, start_new_session=True
+            )
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
-        for process in self._started.values():
-            process.terminate()
-        for process in self._started.values():
-            process.wait()
+        if self._weaver is not None and self._weaver.stdin is not None:
+            self._weaver.stdin.close()  # that is how it learns that nobody plays any more
+            while self._weaver.poll() is None and not self._goes_on():
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._weaver.wait(timeout=LOOK_SECONDS)
         self._said.close()
+
+    def _goes_on(self) -> bool:
+        """Whether the weaver has ended what was ours, and stays for services that somebody wants."""
+        found = self._own()
+        return found is not None and not found.beside
+
+    def _own(self) -> WeaverRecord | None:
+        """The weaver of this `with`, once it says something."""
+        found = weaver(self._realm)
+        return found if found and self._weaver and found.process.pid == self._weaver.pid else None
 
     def addresses(self, seconds: float = READY_SECONDS) -> list[str]:
         """A line for every service: its address, or why it has none. Waits until all have begun or failed."""
@@ -104,15 +180,23 @@ class Beside:
             found = running(self._realm, service.name)
             if found is not None:
                 return f"{service.title} is open: {found.url}"
-            process = self._started.get(service.name)
-            if process is None or process.poll() is not None:
-                return f"{service.title} does not open: {self._last_words() or 'it ended'}"
-            time.sleep(0.05)
+            why = self._why_not(service)
+            if why:
+                return f"{service.title} does not open: {why}"
+            time.sleep(LOOK_SECONDS)
         return f"{service.title} is not open yet"
 
-    def _last_words(self) -> str:
-        """Why a service ended: its error, or whatever it said last."""
-        self._said.seek(0)
-        lines = [line.strip() for line in self._said.read().decode("utf-8", "replace").splitlines() if line.strip()]
-        errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-        return " ".join((errors or lines)[-1:])[:300]
+    def _why_not(self, service: Service) -> str:
+        """Why a service will not open; empty while it may."""
+        if self._weaver is None:
+            state = seen(self._realm).get(service.name)
+            is_kept = weaver(self._realm) is not None and state is not None and state.state != "stopped"
+            return "" if is_kept else f"the weaver that runs does not keep it: realm weaver up {service.name}"
+        if self._weaver.poll() is not None:
+            self._said.seek(0)
+            return last_error(self._said.read().decode("utf-8", "replace")) or "the weaver ended"
+        state = store.read_or_set_aside(state_path(self._realm, service.name), ServiceState) if self._own() else None
+        if state is None or not state.history or state.state not in ("backing off", "ended", "waiting", "starting"):
+            return ""
+        last = state.history[-1]
+        return (last.last_words or last.why) if state.failures else ""

@@ -55,6 +55,12 @@ def realm_oracles() -> list[Part]:
 
 
 @hookimpl
+def realm_services() -> list[Part]:
+    """The battle itself, for whatever keeps services alive."""
+    return [Part("battle", "realm_arena.service:SERVICE", "Training without end.")]
+
+
+@hookimpl
 def realm_event(realm: Realm, event: EventRecord) -> None:
     """A quest that left the board needs its cached tokens no more."""
     if event.name in ENDS:

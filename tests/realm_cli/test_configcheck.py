@@ -17,7 +17,8 @@ def messages(realm: Realm) -> list[str]:
 def test_the_shipped_configuration_is_good(realm: Realm) -> None:
     assert messages(realm) == []
     files = [report.file for report in configcheck.check_all(realm)]
-    assert files == ["configs/realm.yaml", "configs/heroes/dio-mini.yaml", "configs/heroes/dio.yaml"]
+    heroes = ["configs/heroes/dio-mini.yaml", "configs/heroes/dio.yaml"]
+    assert files == ["configs/realm.yaml", *heroes, "configs/tasks.yaml", "configs/services.yaml"]
 
 
 def test_all_mistakes_of_all_files_are_reported_with_line_and_key(realm: Realm) -> None:
