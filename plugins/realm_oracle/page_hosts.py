@@ -99,7 +99,7 @@ class OracleHosts:
         try:
             info = self.client(name).info()
         except RealmError as error:
-            return HostLook(name, away=error.message)
+            return HostLook(name, away=f"{error.message}; {error.hint}" if error.hint else error.message)
         return HostLook(name, info.models, info.memory, info.max_memory, info.loading)
 
 

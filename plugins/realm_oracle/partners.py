@@ -73,7 +73,7 @@ def _on_host(realm: Realm, host: str, hero: str, step: int) -> OverHttp:
 
 
 def _name_of(realm: Realm, hero: str, step: int) -> str:
-    return record_of(realm, hero, step).canonical_name if step else f"{hero} step 0"
+    return record_of(realm, hero, step).canonical_name if step else f"{hero}'s base model"
 
 
 class OverHttp:
