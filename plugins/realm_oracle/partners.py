@@ -60,7 +60,7 @@ def open_partner(realm: Realm, manager: Manager, hero: str, step: int, host: str
     try:
         client = find_oracle(realm)
     except NotFoundError as error:
-        say(f"{error.message}: {HERE} answers")
+        say(f"{error.message}: this process answers")
         return InProcess(open_generator(realm, manager, hero, step), _name_of(realm, hero, step))
     model = client.load(step, hero=hero, sha256=weights_of(realm, hero, step))
     return OverHttp(client, model.hero, model.step, model.weights_sha256, "the Oracle here")

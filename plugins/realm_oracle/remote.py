@@ -21,6 +21,9 @@ from realm_cli.realm import Realm
 PUSH_SECONDS = 3_600.0
 """A large checkpoint over a home network takes minutes."""
 
+LIMITS = "oracle.max_"
+"""In what a server says that takes less in one request than it was asked."""
+
 
 class OracleBackend:
     """Opens checkpoints on the inference host."""
@@ -136,9 +139,9 @@ class RemoteCheckpoint:
             except NotFoundError:
                 self._client.load(self.step, hero=self.hero, sha256=self.weights_sha256)
                 return ask()
-        except (UsageError, AwayError):
-            raise
         except RealmError as error:
+            if isinstance(error, AwayError) or isinstance(error, UsageError) and LIMITS not in error.message:
+                raise
             # Whatever else goes wrong there says nothing about the hero: to be tried again.
             raise AwayError(error.message, error.hint) from None
 
