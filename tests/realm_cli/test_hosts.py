@@ -102,3 +102,42 @@ def test_what_is_not_there_or_not_clear_is_an_error(realm: Realm) -> None:
 def test_a_mistake_is_named_with_its_place(realm: Realm, text: str, said: str) -> None:
     with pytest.raises(FormatError, match=said):
         hosts(realm, text)
+
+
+TWO = """
+hosts:
+  4090: {host: 192.0.2.1, role: trainer, services: {inference: {port: 8765}}}
+  3090: {host: 192.0.2.2, role: inference, services: {inference: {port: 8765}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (TWO + "local_host: 4090", "3090"),
+        (TWO + "local_host: 3090", None),  # it is this machine
+        (TWO + "local_host: 3090\ndefault_inference: 4090", "4090"),
+        (TWO + "local_host: 4090\ndefault_inference: 4090", None),
+        (TWO.replace("inference, services", "hybrid, services") + "local_host: 4090", "3090"),
+        (TWO.replace("inference, services", "storage, services") + "local_host: 4090", None),
+        (
+            TWO.replace("inference: {port: 8765}}}\n  3090", "vault: {port: 8767}}}\n  3090") + "local_host: 4090",
+            "3090",
+        ),
+        ("hosts: {}", None),
+    ],
+)
+def test_inference_happens_on_the_one_host_that_is_meant(realm: Realm, text: str, expected: str | None) -> None:
+    assert hosts(realm, text).inference() == expected
+
+
+def test_of_several_inference_hosts_one_has_to_be_named(realm: Realm) -> None:
+    text = TWO + "  3080: {host: 192.0.2.3, role: hybrid, services: {inference: {port: 1}}}\nlocal_host: 4090"
+    with pytest.raises(RefusedError, match="several hosts answer: 3090, 3080"):
+        hosts(realm, text).inference()
+    assert hosts(realm, text + "\ndefault_inference: 3080").inference() == "3080"
+    assert hosts(realm, text.replace("local_host: 4090", "local_host: 3080")).inference() is None
+
+
+def test_without_a_file_this_machine_answers(realm: Realm) -> None:
+    assert Hosts.of(realm).inference() is None
