@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 import msgspec
 
-from realm_cli.errors import RealmError
+from realm_cli.errors import RealmError, UsageError
 
 if TYPE_CHECKING:
     from realm_cli.manager import Manager
@@ -60,11 +60,11 @@ class Piece(msgspec.Struct, frozen=True):
 
 
 class Session(Protocol):
-    """Conversations that are answered together, for one thread. What waits and what runs takes no place after its end."""
+    """Conversations that are answered together, for one thread."""
 
     def add(
         self,
-        conversation: Sequence[Message],
+        conversation: Sequence[Message] | str,
         *,
         max_tokens: int,
         temperature: float = 0.0,
@@ -72,9 +72,10 @@ class Session(Protocol):
         number: int = 0,
         stop: Sequence[str] = (),
     ) -> int:
-        """Let a conversation join; its ticket. `number` is its place in a request: with the seed it decides the draws.
+        """Let a conversation join, or a plain text that is to be continued; its ticket.
 
-        The reply is the one that `generate` gives. Raises `UsageError` as that does.
+        `number` is its place in a request: with the seed it decides the draws. The reply is the one that `generate` gives.
+        Raises `UsageError` as that does.
         """
         ...
 
@@ -95,7 +96,11 @@ class Session(Protocol):
 
 
 class Generator(Protocol):
-    """One opened checkpoint."""
+    """One opened checkpoint.
+
+    It may also have `memory` (bytes that its weights take) and `identity` (`verified` when it has seen the weights
+    itself or knows who has; otherwise they are only claimed).
+    """
 
     hero: str
     step: int
@@ -153,9 +158,11 @@ class _WholeReplies:
         self._tickets = itertools.count(1)
 
     def add(
-        self, conversation: Sequence[Message], *, max_tokens: int, temperature: float = 0.0, seed: int = 0,
+        self, conversation: Sequence[Message] | str, *, max_tokens: int, temperature: float = 0.0, seed: int = 0,
         number: int = 0, stop: Sequence[str] = (),
     ) -> int:  # fmt: skip
+        if isinstance(conversation, str):
+            raise UsageError("this back end answers conversations alone", "ask with messages")
         ticket = next(self._tickets)
         # Alone, a conversation is the first of its request: the seed alone can tell its draws from the others'.
         self._waiting[ticket] = functools.partial(

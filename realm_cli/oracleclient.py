@@ -88,7 +88,7 @@ class Info(msgspec.Struct, frozen=True, kw_only=True):
     memory: int
     """Bytes that the loaded checkpoints take together."""
     max_memory: int
-    """Bytes that they may take."""
+    """Bytes that they may take; 0 = what the machine has free."""
     loading: list[str] = []
     """Ids of checkpoints that are being loaded."""
 
@@ -139,12 +139,14 @@ class OracleClient:
 
     # -- loading -------------------------------------------------------------------------------------------------
 
-    def load(self, step: int, *, hero: str | None = None, pin: bool = False, sha256: str | None = None) -> Model:
-        """Load a checkpoint and wait for it. One that is loaded already stays; `pin` keeps it until it is unloaded.
+    def load(self, step: int, *, hero: str | None = None, pin: bool | None = None, sha256: str | None = None) -> Model:
+        """Load a checkpoint and wait for it. One that is loaded already stays.
+
+        With `pin` it is kept until it is unloaded; False lets a pinned one go again, None changes nothing.
 
         With `sha256`, other weights are refused. Raises `NotFoundError` when the checkpoint is not on that machine.
         """
-        body = _given(step=step, hero=hero, pin=pin or None, hash=sha256)
+        body = _given(step=step, hero=hero, pin=pin, hash=sha256)
         return self._as(Model, self._ask("/load", body, LOAD_SECONDS))
 
     def unload(self, step: int, *, hero: str | None = None) -> Model:

@@ -21,6 +21,10 @@ IDLE_SECONDS = 20
 
 
 class _Gateway(wsgi.Gateway_10):
+    def get_environ(self) -> Any:
+        """A view that takes long may look whether its client is still there."""
+        return {**super().get_environ(), "realm.connection": self.req.conn.socket}  # type: ignore[no-untyped-call]
+
     def start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
         """An answer that comes before the body was read ends the connection: else all of the body would be read."""
         if getattr(self.req.rfile, "remaining", 0) > 0:

@@ -12,6 +12,7 @@ import torch
 
 from realm_arena import blackbox, machine, order, tokens
 from realm_arena.campaign import Campaign
+from realm_arena.courtesy import Courtesy
 from realm_arena.flags import Flags, QuestOver, Stop
 from realm_arena.lending import Lender
 from realm_arena.obedience import Obedience
@@ -67,8 +68,10 @@ class Battle:
             self.reporter = Reporter(self.realm, hero.id)
             self.black_box = blackbox.BlackBox(self.realm.battle_step)
             try:
-                self._prepare(hero, died_at)
-                self._serve()
+                device = machine.pick_device(self.realm.config.training.device)
+                with Courtesy(self.realm, device):
+                    self._prepare(hero, died_at, device)
+                    self._serve()
             except Stop as stop:
                 self._leave(stop)
             except BaseException as error:
@@ -77,12 +80,11 @@ class Battle:
             finally:
                 self.black_box.close()
 
-    def _prepare(self, hero: Hero, died_at: tuple[str, int] | None) -> None:
+    def _prepare(self, hero: Hero, died_at: tuple[str, int] | None, device: torch.device) -> None:
         """Load the newest good checkpoint, or step 0, and put right what a kill left."""
         stale = self.flags.drop_stale()
         self.reporter.change(reason=f"stale flags dropped: {', '.join(stale)}" if stale else "loading the hero")
-        device, threads = machine.pick_device(self.realm.config.training.device), self.realm.config.training.threads
-        torch.set_num_threads(threads or machine.default_threads())
+        torch.set_num_threads(self.realm.config.training.threads or machine.default_threads())
         self.hero = hero
         self.patience = Patience(self.flags, self.reporter)
         self.campaign = Campaign(hero, self.manager, self.reporter, self.patience, device)

@@ -92,7 +92,8 @@ class Campaign:
             return
         before, begun = self.reporter.status.state, time.monotonic()
         self.reporter.change(state="saving")
-        val_loss = self.held_out.loss(self.trainer) if self.held_out else None
+        # While the GPU is released nothing can be computed: that checkpoint has no val_loss.
+        val_loss = self.held_out.loss(self.trainer) if self.held_out and not self.trainer.is_released else None
         facts = self._facts(why, quest, finished or [], val_loss)
         self.checkpoint = self.patience.persist(lambda: self._write(facts))
         self.progress.saved()

@@ -97,6 +97,11 @@ class HeroTokenizer:
         begin = trained[gaps[-1] + 1] if len(gaps) else trained[0]
         return [int(token) for token in encoded.ids[:begin]]
 
+    def text_ids(self, text: str) -> list[int]:
+        """A plain text that is to be continued, token for token as the beginning of a text or a prompt in training."""
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        return self._prefix + ids
+
     def encode(self, rows: Sequence[Row]) -> list[Encoded]:
         """Every row as tokens, in order. Raises `ConversationError` when the template refuses one of them."""
         chats = [row.messages for row in rows if row.messages is not UNSET]

@@ -21,6 +21,8 @@ from realm_cli.generation import Message, Piece, Reply
 class ModelGenerator:
     """A `realm_cli.generation.Generator` over a model that is in memory."""
 
+    identity = "verified"
+
     def __init__(
         self, model: nn.Module, tokenizer: HeroTokenizer, hero: str, step: int, weights_sha256: str, precision: str
     ) -> None:
@@ -113,7 +115,7 @@ class ModelSession:
 
     def add(
         self,
-        conversation: Sequence[Message],
+        conversation: Sequence[Message] | str,
         *,
         max_tokens: int,
         temperature: float = 0.0,

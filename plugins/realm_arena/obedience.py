@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from realm_arena.campaign import Campaign
 from realm_arena.flags import NOTHING_IN_BATTLE, Flags, QuestOver
+from realm_arena.manners import WHO
 from realm_arena.patience import Patience
 from realm_arena.reporter import Reporter
 from realm_cli.records import FlagRecord, QuestRecord
@@ -45,22 +46,33 @@ class Obedience:
         self.reporter.acknowledge("skip", flag, note=NOTHING_IN_BATTLE)
 
     def _pause(self, flag: FlagRecord, quest: QuestRecord | None) -> None:
-        """Save, then hold still until the flag goes down; the other flags are obeyed meanwhile."""
+        """Save, then hold still until the flag goes down; the other flags are obeyed meanwhile.
+
+        Out of courtesy the GPU is given up first: a save takes longer than somebody's game should wait.
+        """
         trainer = self.campaign.trainer
+        if flag.release and flag.who == WHO:
+            trainer.release_memory()
         self.campaign.save("pause", quest)
-        if flag.release:
+        if flag.release and not trainer.is_released:
             trainer.release_memory()
         reason = flag.reason or "paused by request"
         self.reporter.acknowledge("pause", flag, state="paused", reason=reason, gpu_memory=trainer.gpu_memory)
         self.campaign.tell("battle_paused", reason=reason)
         try:
             self._hold(flag, quest)
-        finally:
-            if flag.release:
-                trainer.reclaim_memory()
-            self.reporter.pause_clock()
-            self.reporter.change(state="training" if quest else "starting", reason="")
+        except QuestOver:
+            self._go_on(quest)
+            raise
+        self._go_on(quest)
         self.campaign.tell("battle_unpaused")
+
+    def _go_on(self, quest: QuestRecord | None) -> None:
+        """Take the GPU back. A stop goes without: its checkpoint is there, and the GPU may be in use."""
+        if self.campaign.trainer.is_released:
+            self.campaign.trainer.reclaim_memory()
+        self.reporter.pause_clock()
+        self.reporter.change(state="training" if quest else "starting", reason="")
 
     def _hold(self, seen: FlagRecord, quest: QuestRecord | None) -> None:
         while (flag := self.flags.wanted("pause")) is not None:

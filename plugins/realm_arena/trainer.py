@@ -46,6 +46,8 @@ class Trainer:
     def __init__(self, folder: Path, recipe: Recipe, device: torch.device) -> None:
         self.recipe = recipe
         self.device = device
+        self.is_released = False
+        """The GPU's memory is free for others; nothing can be computed until it is reclaimed."""
         self.step = 0
         self.model = models.load(folder, device, gradient_checkpointing=recipe.gradient_checkpointing)
         self.forward = models.Forward(self.model)
@@ -121,11 +123,13 @@ class Trainer:
 
     def release_memory(self) -> None:
         """Move everything off the GPU, so that others may use it. Without a GPU there is nothing to do."""
+        self.is_released = self.device.type == "cuda"
         self._move(torch.device("cpu"))
 
     def reclaim_memory(self) -> None:
         """Come back to the GPU; the numbers are the same."""
         self._move(self.device)
+        self.is_released = False
 
     def _move(self, device: torch.device) -> None:
         if self.device.type != "cuda":

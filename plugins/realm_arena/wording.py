@@ -25,13 +25,18 @@ class Wording:
         self.end_ids = frozenset(number for number in (tokenizer.end_token_id, tokenizer.eos_id) if number is not None)
         self.pad_id = tokenizer.pad_id
 
-    def prompt(self, number: int, conversation: Sequence[Message], context: int | None) -> list[int]:
-        """The tokens of a conversation, which is the `number`th of its request."""
+    def prompt(self, number: int, conversation: Sequence[Message] | str, context: int | None) -> list[int]:
+        """The tokens of a conversation, or of a plain text, which is the `number`th of its request."""
         where = f"conversation {number}"
         try:
-            ids = self._tokenizer.prompt_ids(_checked(conversation, where))
+            if isinstance(conversation, str):
+                ids = self._tokenizer.text_ids(_encodable(conversation, f"prompt {number}"))
+            else:
+                ids = self._tokenizer.prompt_ids(_checked(conversation, where))
         except ConversationError as error:
             raise UsageError(f"{where}: the {error.message}", "change the conversation or the template") from error
+        if not ids:
+            raise UsageError(f"prompt {number} is empty", "say how the text begins")
         if context is not None and len(ids) >= context:
             problem = f"{len(ids):,} tokens leave no room for a reply, as the model has {context:,} positions"
             raise UsageError(f"{where}: {problem}", "shorten it")
@@ -133,16 +138,21 @@ def _holds(text: str, marks: Sequence[str]) -> bool:
     return any(mark in text for mark in marks)
 
 
+def _encodable(text: str, what: str) -> str:
+    try:
+        text.encode()
+    except (AttributeError, UnicodeEncodeError):
+        hint = "a content is a text without halves of surrogate pairs"
+        raise UsageError(f"{what} is no text", hint) from None
+    return text
+
+
 def _checked(conversation: Sequence[Message], where: str) -> list[RowMessage]:
     """The conversation as the tokenizer takes it. It has to end before the hero's turn."""
     for message in conversation:
         if message.role not in ROLES:
             raise UsageError(f"{where}: '{message.role}' is not a role", nearest(message.role, ROLES))
-        try:
-            message.content.encode()
-        except (AttributeError, UnicodeEncodeError):
-            hint = "a content is a text without halves of surrogate pairs"
-            raise UsageError(f"{where}: a {message.role} message's content is no text", hint) from None
+        _encodable(message.content, f"{where}: a {message.role} message's content")
     if not conversation or conversation[-1].role == "assistant":
         problem = f"{where} has to end with a message to the hero"
         raise UsageError(problem, "end it with a user message")
