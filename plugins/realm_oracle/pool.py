@@ -25,6 +25,7 @@ from realm_cli.oracleclient import Info, Model, Running
 from realm_cli.realm import Realm
 from realm_cli.records import now
 from realm_oracle import memory
+from realm_oracle.openai_backend import name_there
 from realm_oracle.worker import Request, Wanted, Worker
 
 log = logging.getLogger("realm.oracle")
@@ -243,8 +244,7 @@ class Pool:
         config = self._realm.hero(hero)
         server = self._config.servers.get(hero)
         if server is not None:
-            name = server.model.format(hero=hero, step=step)
-            return Source(hero, step, name, "openai", server.url, None, "")
+            return Source(hero, step, name_there(server, hero, step), "openai", server.url, None, "")
         if step == 0:
             folder = heroes.base_path(self._realm, hero)
             sha256 = weights.weights_sha256(folder)
