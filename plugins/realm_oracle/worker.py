@@ -99,7 +99,8 @@ class Request:
     def give_up(self) -> None:
         """Nobody waits any more: what is not answered is dropped."""
         with self.condition:
-            self.is_given_up = not self.has_ended
+            if not self.has_ended:
+                self.is_given_up = True
 
 
 class Worker:
