@@ -34,6 +34,10 @@ class TrainingConfig(_Strict, frozen=True, kw_only=True):
     keep_last: Positive = 3
     held_out: str = "data/validation/held_out.jsonl"
     reserve_mb: NonNegative = 500
+    yield_gpu: bool = True
+    yield_mb: NonNegative = 500
+    watched_gpu: NonNegative | None = None
+    max_celsius: PositiveFloat | None = None
 
 
 class BoardConfig(_Strict, frozen=True, kw_only=True):

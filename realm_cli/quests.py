@@ -308,12 +308,12 @@ class Board:
 
     # -- people's verbs --------------------------------------------------------------------------------------
 
-    def cancel(self, quest_id: str, reason: str) -> QuestRecord:
-        """Take a queued quest off the board."""
+    def cancel(self, quest_id: str, reason: str, outcome: str = "cancelled") -> QuestRecord:
+        """Take a queued quest off the board; by a rule its outcome is another."""
         file = self.queued(quest_id, "cancel")
         if not store.move(file.path, self.realm.failed / file.path.name):
             raise _just_taken(file)
-        record = self.update(file.id, outcome="cancelled", reason=reason, ended_at=now())
+        record = self.update(file.id, outcome=outcome, reason=reason, ended_at=now())
         self._journal_end(record)
         return record
 

@@ -1,4 +1,7 @@
-"""Records of what a hero can do: its level in each skill, the line of every eval, the champion. The guild writes them."""
+"""Records of what a hero can do: its level in each skill, the line of every eval, the champion, what it sparred.
+
+The guild writes them, the last one sparring.
+"""
 
 from __future__ import annotations
 
@@ -96,4 +99,53 @@ class ChampionRecord(Record, frozen=True, kw_only=True):
     """Skill → level → accuracy, as they stood at the promotion."""
 
 
-SKILL_RECORDS: tuple[type[Record], ...] = (SkillState, EvalLine, ChampionRecord)
+class SparringSample(msgspec.Struct, frozen=True):
+    """A wrong answer to look at."""
+
+    prompt: str
+    golden: str
+    answer: str
+
+
+class SparringRun(msgspec.Struct, frozen=True, kw_only=True):
+    """One sparring: a checkpoint's answers to fresh problems, and the quest that was made of the wrong ones."""
+
+    at: str
+    hero: str
+    step: int
+    weights_sha256: str
+    skill: str
+    level: int
+    number: int = 0
+    """Which one of this checkpoint, skill and level it is; 0 = its problems were drawn by a seed that a person named."""
+    count: int
+    """Problems that were wanted."""
+    asked: int
+    """Problems that were asked: a closed level may have fewer."""
+    wrong: int
+    empty: int = 0
+    """Of the wrong answers those without any text; no rows were made of them."""
+    endless: int = 0
+    """Those that came to no end; no rows were made of them."""
+    known: int = 0
+    """Those that an earlier sparring has rows of already."""
+    unjudged: int = 0
+    """Answers at which the judge failed."""
+    rows: int = 0
+    quest: str = ""
+    """The quest's id; empty where nothing was queued."""
+    file: str = ""
+    """Where the rows lie that were not to be queued."""
+    seconds: float = 0.0
+    samples: list[SparringSample] = []
+
+
+class SparringRecord(Record, frozen=True, kw_only=True):
+    """The last sparrings, oldest first (`status/sparring.json`)."""
+
+    kind: ClassVar[str] = "sparring"
+
+    runs: list[SparringRun] = msgspec.field(default_factory=list)
+
+
+SKILL_RECORDS: tuple[type[Record], ...] = (SkillState, EvalLine, ChampionRecord, SparringRecord)

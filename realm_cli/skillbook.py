@@ -14,7 +14,7 @@ from realm_cli import yamlfile
 from realm_cli.errors import FormatError, NotFoundError, RealmError, UsageError, nearest
 from realm_cli.manager import Manager
 from realm_cli.realm import HERO_ID, Realm
-from realm_cli.skills import Skill, is_closed
+from realm_cli.skills import Problem, Skill, is_closed
 
 ALIASES = {"binary": "bin", "syllo": "sy"}
 """Names that the command line understands beside the ids."""
@@ -91,6 +91,10 @@ class GuildSkill:
         """Raise `UsageError` for a level that the skill does not have."""
         if not 1 <= level <= self.config.max_level:
             raise UsageError(f"{self.config.id} has no level {level}", f"its levels are 1 to {self.config.max_level}")
+
+    def reply_tokens(self, problems: Iterable[Problem]) -> int:
+        """Room for a right answer and half as much again: a token has a character or more, and who rambles is wrong."""
+        return self.config.eval.max_tokens or 8 + max(3 * len(problem.answer) // 2 for problem in problems)
 
     def closed_levels(self) -> list[int]:
         """The levels that are small enough to be learned by heart."""

@@ -30,7 +30,7 @@ def examine(
     problems = evalsets.problems_of(eval_set)
     state, reason, items = "ok", "", list[EvalItem]()
     try:
-        replies = _answers(problems, generator, _most_tokens(entry, problems), breathe)
+        replies = _answers(problems, generator, entry.reply_tokens(problems), breathe)
     except (StorageError, AwayError):
         raise  # a refusal of the disk or the network says nothing about the hero; the eval stays pending
     except RealmError as error:
@@ -47,11 +47,6 @@ def examine(
         set_sha256=evalsets.hash_of(eval_set), closed=eval_set.closed, size=len(problems),
         correct=sum(item.correct for item in items), items=items, seconds=round(time.monotonic() - begun, 3), at=now(),
     )  # fmt: skip
-
-
-def _most_tokens(entry: GuildSkill, problems: Sequence[Problem]) -> int:
-    """Room for a right answer and half as much again: a token has a character or more, and who rambles is wrong."""
-    return entry.config.eval.max_tokens or 8 + max(3 * len(problem.answer) // 2 for problem in problems)
 
 
 def _answers(

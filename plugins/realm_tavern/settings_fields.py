@@ -23,6 +23,7 @@ WHEN = {
     "training": BATTLE,
     "board": "at once for what you bring in from now on; by a battle that runs, at its next start",
     "curriculum": BATTLE,
+    "sparring": BATTLE,
     "web": "at the next start of the Tavern and of each service",
     "tavern": "at the next start of the Tavern",
     "plugins": "at the next start of each program",
