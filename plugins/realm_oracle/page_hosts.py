@@ -100,7 +100,8 @@ class OracleHosts:
             info = self.client(name).info()
         except RealmError as error:
             return HostLook(name, away=f"{error.message}; {error.hint}" if error.hint else error.message)
-        return HostLook(name, info.models, info.memory, info.max_memory, info.loading)
+        models = sorted(info.models, key=lambda model: (model.hero, model.step))
+        return HostLook(name, models, info.memory, info.max_memory, info.loading)
 
 
 def _result(name: str, future: Future[HostLook]) -> HostLook:

@@ -6,13 +6,14 @@ realm's ledger. An outage is an `AwayError`; nothing here answers in place of th
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 
 import msgspec
 
 from realm_cli import heroes, inference, verbs, weights, zones
 from realm_cli.checkpoint_records import LedgerRecord
-from realm_cli.errors import AwayError, NotFoundError, RealmError, RefusedError, UsageError
+from realm_cli.errors import AwayError, LockedError, NotFoundError, RealmError, RefusedError, UsageError
 from realm_cli.generation import Message, Reply
 from realm_cli.ledger import Ledger
 from realm_cli.oracleclient import Answer, Model, OracleClient, find_oracle
@@ -21,6 +22,7 @@ from realm_cli.realm import Realm
 PUSH_SECONDS = 3_600.0
 """A large checkpoint over a home network takes minutes."""
 
+LOOK_AGAIN_SECONDS = 0.5
 LIMITS = "oracle.max_"
 """In what a server says that takes less in one request than it was asked."""
 
@@ -87,13 +89,24 @@ def _send(realm: Realm, host: str, hero: str, step: int) -> None:
         return
     asset = f"checkpoint_{hero}_{step}"
     try:
-        said = verbs.call(realm, "vault", "push", asset, "--zone", zone, "--json", seconds=PUSH_SECONDS)
+        said = _pushed(realm, asset, zone)
     except NotFoundError:
         return
-    moved = msgspec.json.decode(said, type=list[_Moved])
-    for one in moved:
+    for one in msgspec.json.decode(said, type=list[_Moved]):
         if not one.success:
             raise AwayError(f"{asset} waits for zone {zone}: {one.reason}", "is the machine on?")
+
+
+def _pushed(realm: Realm, asset: str, zone: str) -> str:
+    """What the push said. One that another process has begun, perhaps for somebody who was killed, is waited for."""
+    deadline = time.monotonic() + PUSH_SECONDS
+    while True:
+        try:
+            return verbs.call(realm, "vault", "push", asset, "--zone", zone, "--json", seconds=PUSH_SECONDS)
+        except LockedError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(LOOK_AGAIN_SECONDS)
 
 
 class _Moved(msgspec.Struct):

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from flask.testing import FlaskClient
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from helpers import TavernProcess, environment, free_port, wait_for
 from realm_cli import champions
@@ -35,7 +35,7 @@ ASK = "Compute: add(①, ①)"
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Realm:
     """A realm with checkpoints; beside this machine a host that is away."""
     realm = founded(tmp_path_factory.mktemp("page") / "realm")
-    train(realm, "1")
+    train(realm, "1", "2")
     record = Ledger(realm).get_latest()
     champions.write(
         realm,
@@ -285,6 +285,11 @@ def test_the_tavern_loads_no_torch_for_it(trained: Realm) -> None:
 # -- in a browser ----------------------------------------------------------------------------------------------------
 
 
+def box(page: Page, step: int) -> Locator:
+    """The tick of a loaded checkpoint."""
+    return page.get_by_role("checkbox", name=f"{HERO} step {step:,} on mine")
+
+
 def say(page: Page, text: str) -> None:
     page.get_by_label("Message").fill(text)
     page.get_by_label("Message").press("Enter")
@@ -296,12 +301,12 @@ def test_a_talk_with_two_checkpoints_side_by_side_and_a_correction(
     with browsing(chromium, tavern.url) as page:
         page.goto("/oracle")
         for step in steps[:2]:
-            page.get_by_label(f"{HERO} step {step:,}").check()
+            box(page, step).check()
         say(page, ASK)
         for number, step in enumerate(steps[:2]):
             weights = Ledger(trained).get(step).weights_sha256[:12]
             expect(page.locator("[data-who]").nth(number)).to_contain_text(f"step {step:,}, weights {weights}, mine")
-        expect(page.locator(".correct")).to_have_count(2)
+        expect(page.locator(".correct:not([hidden])")).to_have_count(2)
         say(page, "and once more")
         expect(page.locator(".turn")).to_have_count(2)
         expect(page.locator(".correct:not([hidden])")).to_have_count(4)
@@ -327,9 +332,9 @@ def test_a_checkpoint_is_loaded_and_unloaded_on_the_open_page(
         page.goto("/oracle")
         page.get_by_label("Step", exact=True).fill("champion")
         page.get_by_role("button", name="load", exact=True).click()
-        expect(page.get_by_label(f"{HERO} step {latest:,}")).to_be_visible()
+        expect(box(page, latest)).to_be_visible()
         page.get_by_role("button", name=f"unload {HERO} step {latest} on mine").click()
-        expect(page.get_by_label(f"{HERO} step {latest:,}")).to_have_count(0)
+        expect(box(page, latest)).to_have_count(0)
 
 
 def test_a_talk_without_scripts_on_a_phone(
@@ -338,8 +343,8 @@ def test_a_talk_without_scripts_on_a_phone(
     with browsing(chromium, tavern.url, java_script_enabled=False, viewport=PHONE) as page:
         page.goto("/oracle")
         assert not is_wide(page)
-        page.get_by_label(f"{HERO} step {steps[0]:,}").check()
-        page.get_by_label(f"{HERO} step {steps[1]:,}").uncheck()
+        box(page, steps[0]).check()
+        box(page, steps[1]).uncheck()
         for number in (1, 2):
             page.get_by_label("Message").fill(ASK)
             page.get_by_role("button", name="ask").click()
@@ -361,7 +366,7 @@ def test_a_talk_without_scripts_on_a_phone(
 def test_the_page_is_sound(tavern: TavernProcess, steps: list[int], chromium: Browser, theme: str) -> None:
     with browsing(chromium, tavern.url, color_scheme=theme, viewport=PHONE) as page:
         page.goto("/oracle")
-        page.get_by_label(f"{HERO} step {steps[0]:,}").check()
+        box(page, steps[0]).check()
         say(page, ASK)
         expect(page.locator(".correct:not([hidden])").first).to_be_visible()
         page.get_by_text("correct this answer").first.click()
