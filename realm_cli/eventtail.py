@@ -34,6 +34,11 @@ class EventTail:
         return [event for _, event in self.read_placed()]
 
     @property
+    def inode(self) -> int:
+        """The file that is read; 0 before there is one."""
+        return self._inode
+
+    @property
     def place(self) -> int:
         """Where the next line begins."""
         return self._offset - len(self._rest)

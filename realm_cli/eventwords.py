@@ -95,6 +95,7 @@ _WORDS: dict[str, Callable[[Facts], str]] = {
     ),
     "asset_restored": lambda facts: f"{facts['asset']} is back in {facts['zone']}",
     "copies_missing": lambda facts: f"nothing new reached {facts['zone']} for {facts['days']:g} days",
+    "disk_low": lambda facts: f"the disk is nearly full{_because(facts)}",
     "disk_guarded": lambda facts: f"the disk is nearly full: {len(facts['deeds'])} things were deleted by the rules",
     "vault_job": lambda facts: f"{facts['job']}: {facts['state']}{'; ' if facts['said'] else ''}{facts['said']}",
     "battle_crashed": lambda facts: f"the battle crashed{_at_step(facts)}{_because(facts)}",
@@ -113,6 +114,8 @@ _WORDS: dict[str, Callable[[Facts], str]] = {
     "loss_not_finite": lambda facts: f"the loss was no number at step {facts['at_step']:,}; back to the checkpoint",
     "machine_failure": lambda facts: f"failure {facts['count']} of the machine{_because(facts)}",
     "new_champion": _champion,
+    "oracle_loaded": lambda facts: f"the Oracle loaded {facts['hero']} at step {facts['step']:,}",
+    "oracle_unloaded": lambda facts: f"the Oracle let {facts['hero']} at step {facts['step']:,} go{_because(facts)}",
     "quest_added": lambda facts: f"quest added: {_quest(facts)}",
     "quest_cancelled": lambda facts: f"quest cancelled: {_quest(facts)}{_because(facts)}",
     "quest_deleted": lambda facts: f"quest file deleted: {_quest(facts)}",
@@ -131,17 +134,20 @@ _WORDS: dict[str, Callable[[Facts], str]] = {
         f"{_level_of(facts)} mastered: {phrases.with_interval(facts['accuracy'], facts['interval'])}"
     ),
     "skill_regressed": lambda facts: f"{_level_of(facts)} fell to {phrases.percent(facts['accuracy'])}",
+    "task_done": lambda facts: f"task {facts['task']}: {facts['said'] or 'done'}",
+    "task_failed": lambda facts: f"task {facts['task']} {facts['state']}{_because(facts)}",
     "skill_relearned": lambda facts: f"{facts['skill']} goes back from level {facts['from_level']} to {facts['level']}",
 }
-_NOISE = {"checkpoint_saved", "eval_done", "quest_added"}
+_NOISE = {"checkpoint_saved", "eval_done", "oracle_loaded", "oracle_unloaded", "quest_added", "task_done"}
 _GREAT = {"skill_level_up", "level_up", "new_champion", "achievement"}
 _BAD = {
     "battle_crashed",
     "battle_stuck",
     "copies_missing",
     "disk_guarded",
+    "disk_low",
     "service_crashed",
     "service_flapping",
     "asset_damaged", "checkpoint_damaged", "eval_suspicious", "loss_not_finite", "machine_failure", "quest_failed", "quest_held",
-    "quest_rejected", "skill_regressed",
+    "quest_rejected", "skill_regressed", "task_failed",
 }  # fmt: skip
