@@ -61,6 +61,13 @@ class SparringConfig(_Strict, frozen=True, kw_only=True):
     stale_steps: Positive = 2000
 
 
+class GuardianConfig(_Strict, frozen=True, kw_only=True):
+    """The watch over the battle."""
+
+    stuck_minutes: PositiveFloat = 15.0
+    restart: bool = True
+
+
 class PluginsConfig(_Strict, frozen=True, kw_only=True):
     """Which plugins stay out."""
 
@@ -114,6 +121,7 @@ class RealmConfig(_Strict, frozen=True, kw_only=True):
     web: WebConfig = WebConfig()
     tavern: TavernConfig = TavernConfig()
     oracle: OracleConfig = OracleConfig()
+    guardian: GuardianConfig = GuardianConfig()
     plugins: PluginsConfig = PluginsConfig()
 
 

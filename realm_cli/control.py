@@ -31,6 +31,19 @@ def raise_flag(realm: Realm, flag: str, reason: str = "", *, release: bool = Fal
     return record
 
 
+def offer(realm: Realm, flag: str, reason: str, *, who: str, release: bool = False) -> bool:
+    """Raise a flag in the name of a program unless it is up already; False when it is."""
+    record = FlagRecord(who=who, when=now(), reason=reason, release=release)
+    store.make_folders([realm.control])
+    return store.write_new(path_of(realm, flag), record)
+
+
+def withdraw(realm: Realm, flag: str, who: str) -> bool:
+    """Take a flag down if it is that of `who`; False when it is not, or not up."""
+    found = read(realm, flag)
+    return found is not None and found.who == who and lower(realm, flag)
+
+
 def read(realm: Realm, flag: str) -> FlagRecord | None:
     """The raised flag, None when it is down. What a person wrote counts too: nothing, some text, a few keys of JSON."""
     path = path_of(realm, flag)

@@ -90,6 +90,21 @@ def write_record(path: Path, record: Record, *, durable: bool = False) -> None:
     write_atomic(path, to_json(record.to_dict()), durable=durable)
 
 
+def write_new(path: Path, record: Record) -> bool:
+    """Write one record as a file that is not there yet; False when it is."""
+    draft = temp_name(path)
+    write_record(draft, record)
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise StorageError("write", path, error) from error
+    finally:
+        delete(draft)
+    return True
+
+
 def parse_json(data: bytes, where: str) -> Any:
     """Decoded JSON; raises `FormatError` that names `where`."""
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_origin
 
 import msgspec
 import yaml
@@ -147,7 +147,9 @@ def _fields_at(schema: type[msgspec.Struct], keys: list[str]) -> list[str]:
 
 
 def struct_in(annotation: Any) -> type[msgspec.Struct] | None:
-    """The struct that a field's type is or may be (`X | None`, `Annotated[X, …]`)."""
+    """The struct that a field's type is or may be (`X | None`, `Annotated[X, …]`); the values of a mapping are none."""
+    if get_origin(annotation) is dict:
+        return None
     if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
         return annotation
     for argument in getattr(annotation, "__args__", ()):
@@ -163,6 +165,10 @@ def _editor() -> YAML:
     editor = YAML(typ="rt")
     editor.preserve_quotes = True
     editor.width = 4096
+    # An empty value would be the same to YAML, but not to a person.
+    editor.representer.add_representer(
+        type(None), lambda made, _: made.represent_scalar("tag:yaml.org,2002:null", "null")
+    )
     return editor
 
 

@@ -53,8 +53,8 @@ def battle(realm: Realm) -> Iterator[Callable[..., BattleProcess]]:
     """`battle("--until-empty")` starts a battle in the background; what still runs at the end of the test is killed."""
     started: list[BattleProcess] = []
 
-    def start(*args: str, realm: Realm = realm) -> BattleProcess:
-        started.append(BattleProcess(realm, *args))
+    def start(*args: str, realm: Realm = realm, env: dict[str, str] | None = None) -> BattleProcess:
+        started.append(BattleProcess(realm, *args, env=env))
         return started[-1]
 
     yield start

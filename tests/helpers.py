@@ -66,13 +66,13 @@ def wait_for(condition: Callable[[], Any], what: str) -> Any:
 class BattleProcess:
     """A real `realm battle start` in the background."""
 
-    def __init__(self, realm: Realm, *args: str) -> None:
+    def __init__(self, realm: Realm, *args: str, env: dict[str, str] | None = None) -> None:
         self.realm = realm
         self.log = realm.root / "battle-output.txt"
         with open(self.log, "ab") as output:
             self.process = subprocess.Popen(
                 realm_line("battle", "start", *args, realm=realm),
-                stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment(), start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=env or environment(), start_new_session=True,
             )  # fmt: skip
 
     def status(self) -> TrainingStatus | None:
