@@ -39,6 +39,7 @@ _PLUGIN_NAMES = {
     "TrainerEngine": "realm_arena.engine",
     "StorageRegistry": "realm_vault.registering",
     "StrongholdType": "realm_vault.registering",
+    "Sentinels": "realm_sentinels.api",
     "VaultDiscovery": "realm_vault.api",
     "VaultKeeper": "realm_vault.api",
     "RemoteLedgerClient": "realm_vault.clients",
@@ -95,6 +96,11 @@ class Realm(core.Realm):
     def arena(self) -> Any:
         """Battles: a `TrainerEngine`."""
         return __getattr__("TrainerEngine")(self)
+
+    @cached_property
+    def sentinels(self) -> Any:
+        """Health: `.inspector.full_patrol()` has `.is_all_clear` and `.findings`."""
+        return __getattr__("Sentinels")(self)
 
     @cached_property
     def vault(self) -> Any:

@@ -42,6 +42,12 @@ def realm_pages() -> list[Part]:
 
 
 @hookimpl
+def realm_checks() -> list[Part]:
+    """What the doctor asks the guild."""
+    return [Part("evals", "realm_guild.checks:EVALS", "Evals that are stuck.")]
+
+
+@hookimpl
 def realm_tasks() -> list[Part]:
     """Work for idle machines."""
     return [

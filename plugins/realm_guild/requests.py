@@ -44,7 +44,13 @@ def explain(realm: Realm, hero: str, step: int, reason: str) -> None:
 
 def pending(realm: Realm) -> list[tuple[Path, EvalRequest]]:
     """Every eval that waits, oldest checkpoint first; what a dead process had claimed waits again."""
-    _return_orphans(realm)
+    for claim in orphans(realm):
+        store.move(claim, _asked_as(claim))
+    return waiting(realm)
+
+
+def waiting(realm: Realm) -> list[tuple[Path, EvalRequest]]:
+    """Every eval that nobody has taken, oldest checkpoint first."""
     found = []
     for path in realm.pending_evals.glob("*.json"):
         request = store.read_or_set_aside(path, EvalRequest)
@@ -82,11 +88,21 @@ def _claims(realm: Realm) -> Path:
     return realm.pending_evals / ".claimed"
 
 
-def _return_orphans(realm: Realm) -> None:
+def orphans(realm: Realm) -> list[Path]:
+    """Claims of processes that are gone."""
+    found = []
     for claim in _claims(realm).glob("*.json.*"):
         match = _CLAIM.fullmatch(claim.name)
         if match is None:
             continue
         mark = ProcessMark(pid=int(match[2]), started=match[3].replace("-", ":"), host=this_process().host)
         if not is_running(mark):
-            store.move(claim, realm.pending_evals / match[1])
+            found.append(claim)
+    return found
+
+
+def _asked_as(claim: Path) -> Path:
+    """Where a claimed request lay."""
+    match = _CLAIM.fullmatch(claim.name)
+    assert match is not None
+    return claim.parents[1] / match[1]

@@ -26,6 +26,7 @@ WHEN = {
     "sparring": BATTLE,
     "web": "at the next start of the Tavern and of each service",
     "tavern": "at the next start of the Tavern",
+    "guardian": "at the next start of the guardian",
     "plugins": "at the next start of each program",
 }
 """Section → when a change is seen."""

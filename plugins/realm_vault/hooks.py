@@ -84,6 +84,16 @@ def realm_records() -> list[Part]:
 
 
 @hookimpl
+def realm_checks() -> list[Part]:
+    """What the doctor asks the vault."""
+    module = "realm_vault.checks"
+    return [
+        Part("zones", f"{module}:ZONES", "Every zone answers and gets copies."),
+        Part("transfers", f"{module}:TRANSFERS", "Transfers that were cut off."),
+    ]
+
+
+@hookimpl
 def realm_tasks() -> list[Part]:
     """The vault as background work."""
     module = "realm_vault.tasks"

@@ -9,7 +9,7 @@ import time
 
 import click
 
-from realm_arena import spinning
+from realm_arena import spinning, stacks
 from realm_cli.callbacks import Orders
 from realm_cli.errors import UsageError
 from realm_cli.realm import Realm
@@ -56,9 +56,10 @@ def start_command(ctx: Context, until_empty: bool, forge: bool, goals: tuple[str
     orders = Orders(forge=forge, until=goals_of(realm, goals))
     log_to_file(realm, quiet)
     spinning.settle()
-    from realm_arena.battle import Battle
+    with stacks.written(realm):
+        from realm_arena.battle import Battle
 
-    Battle(realm, manager, until_empty=until_empty, orders=orders).run()
+        Battle(realm, manager, until_empty=until_empty, orders=orders).run()
 
 
 @click.command("check")

@@ -1,0 +1,1 @@
+"""Drills: one failure each, really caused in a throw-away realm."""
