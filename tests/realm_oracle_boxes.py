@@ -24,22 +24,24 @@ from realm_guild_heroes import tune
 from realm_vault_boxes import Box
 
 HERO = "dio-mini"
+SAMPLES = 240
+"""Of a quest, which is one checkpoint."""
 FAR = "box"
 """The id of the other machine."""
 
 
 def founded(root: Path) -> Realm:
-    """A realm of one thread whose evals are small and whose first levels are mastered within seconds."""
+    """A realm of one thread whose first level is mastered with one right answer of fifty."""
     made, _ = found(root)
     text = made.config_file.read_text()
     for old, new in (
         ("settle_seconds: 2", "settle_seconds: 0"), ("reserve_mb: 500", "reserve_mb: 1"), ("threads: null", "threads: 1"),
-        ("port: 8888", "port: 0"), ("save_steps: 1000", "save_steps: 20"),
+        ("port: 8888", "port: 0"),
     ):  # fmt: skip
         text = text.replace(old, new)
     made.config_file.write_text(text)
     realm = Realm(made.root)
-    tune(realm, forge={"samples": {1: 400}}, eval={"threshold": 0.02, "size": 10})
+    tune(realm, eval={"threshold": 0.02})
     return Realm(made.root)
 
 
@@ -55,7 +57,9 @@ def call(realm: Realm, *words: object, env: dict[str, str] | None = None, text: 
 def train(realm: Realm, *quests: str, env: dict[str, str] | None = None) -> None:
     """Forge quests with these seeds and train them."""
     for seed in quests:
-        made = call(realm, "quest", "forge", "--skill", "bin", "--level", 1, "--count", 400, "--seed", seed, env=env)
+        made = call(
+            realm, "quest", "forge", "--skill", "bin", "--level", 1, "--count", SAMPLES, "--seed", seed, env=env
+        )
         assert made.code == 0, made.err
     battle = BattleProcess(realm, "--until-empty")
     assert battle.wait() == 0, battle.output()
@@ -64,12 +68,12 @@ def train(realm: Realm, *quests: str, env: dict[str, str] | None = None) -> None
 class OracleProcess:
     """A real `realm oracle serve`."""
 
-    def __init__(self, realm: Realm, port: int = 0) -> None:
+    def __init__(self, realm: Realm, port: int = 0, extra: tuple[str, ...] = ()) -> None:
         self.realm = realm
         self.log = realm.root / "oracle-output.txt"
         with open(self.log, "ab") as output:
             self.process = subprocess.Popen(
-                realm_line("oracle", "serve", "--port", port, realm=realm),
+                realm_line("oracle", "serve", "--port", port, *extra, realm=realm),
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment(), start_new_session=True,
             )  # fmt: skip
         self.url = wait_for(self._announced, "the Oracle to open")

@@ -30,7 +30,7 @@ ASK = "Compute: add(①, ①)"
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Realm:
     """A realm with a few checkpoints, the newest of them champion."""
     realm = founded(tmp_path_factory.mktemp("chat") / "realm")
-    train(realm, "1")
+    train(realm, "1", "2")
     record = Ledger(realm).get_latest()
     champions.write(
         realm,

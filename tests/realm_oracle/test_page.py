@@ -35,7 +35,7 @@ ASK = "Compute: add(①, ①)"
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Realm:
     """A realm with checkpoints; beside this machine a host that is away."""
     realm = founded(tmp_path_factory.mktemp("page") / "realm")
-    train(realm, "1", "2")
+    train(realm, "1", "2", "3")
     record = Ledger(realm).get_latest()
     champions.write(
         realm,

@@ -31,7 +31,7 @@ ASK = [[Message("user", "Compute: add(①, ①)")]]
 def boxes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoBoxes]:
     """Two machines. The first has trained; its evals wait for the second."""
     made = TwoBoxes(tmp_path_factory.mktemp("boxes"))
-    train(made.here, "1", "2")
+    train(made.here, "1", "2", "3")
     yield made
     made.close()
 
@@ -60,8 +60,7 @@ def scores(realm: Realm, level: int) -> dict[int, int]:
 
 def test_a_battle_asks_for_evals_and_goes_on(boxes: TwoBoxes) -> None:
     assert host_of(boxes.here) == FAR
-    assert len(Ledger(boxes.here).steps()) >= 3
-    assert len(waiting(boxes.here)) >= 3
+    assert len(Ledger(boxes.here).steps()) == len(waiting(boxes.here)) == 3
     assert skillstate.lines(boxes.here, HERO, "bin") == []
 
 
