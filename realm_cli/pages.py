@@ -57,7 +57,7 @@ def data(schema: type[T]) -> T:
     if request.is_json:
         try:
             given = msgspec.json.decode(request.get_data())
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise UsageError(f"the body is not JSON: {error}", "send one JSON object") from None
         strict = True
     else:

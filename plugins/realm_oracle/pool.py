@@ -6,6 +6,7 @@ nothing.
 
 from __future__ import annotations
 
+import errno
 import logging
 import threading
 import time
@@ -201,7 +202,8 @@ class Pool:
                 mine = waiting = self._loading[hero, step] = Future()
         if mine is not None:
             try:
-                mine.set_result(self._load(hero, step, sha256))
+                with _memory_errors(hero, step):
+                    mine.set_result(self._load(hero, step, sha256))
             except BaseException as error:
                 mine.set_exception(error)
             finally:
@@ -277,11 +279,8 @@ class Pool:
     def _opened(self, source: Source) -> Generator:
         try:
             return open_generator(self._realm, self._manager, source.hero, source.step, backend=source.backend)
-        except RealmError:
+        except (RealmError, MemoryError):
             raise
-        except MemoryError:
-            problem, hint = f"out of memory while loading {source.name}", "unload something, then try again"
-            raise RealmError(problem, hint) from None
         except Exception as error:  # the edge of a back end
             log.exception("back end '%s' failed", source.backend)
             problem = f"{source.name} of {source.hero} cannot be loaded: {type(error).__name__}: {error}"
@@ -365,6 +364,18 @@ class Pool:
             loaded, self._loaded = list(self._loaded.values()), {}
         for one in loaded:
             self._close(one, "the server ended")
+
+
+@contextmanager
+def _memory_errors(hero: str, step: int) -> Iterator[None]:
+    """What the machine says when memory runs out, in words; a file that cannot be mapped says it as an OSError."""
+    try:
+        yield
+    except (MemoryError, OSError) as error:
+        if isinstance(error, OSError) and error.errno != errno.ENOMEM:
+            raise
+        problem = f"out of memory while loading {model_id(hero, step)}"
+        raise RealmError(problem, "unload something, then try again") from error
 
 
 def _how_to_load(step: int) -> str:
