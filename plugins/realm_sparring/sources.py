@@ -84,13 +84,20 @@ def waiting(realm: Realm) -> Iterator[tuple[QuestFile, QuestRecord, Source]]:
     return of_files(realm, PRIORITIES)
 
 
-def find(realm: Realm, wanted: Source) -> QuestRecord | None:
-    """The quest of that source, however many problems were wanted then; whatever became of it."""
-    for record in Board(realm).records():
-        source = parse(record.source)
-        if source is not None and msgspec.structs.replace(source, count=wanted.count) == wanted:
-            return record
-    return None
+def ever_queued(realm: Realm, hero: str) -> list[tuple[QuestRecord, Source]]:
+    """All sparring quests of a hero, whatever became of them."""
+    board, found = Board(realm), []
+    for record in board.records():
+        source = parse(record.source) if record.name.startswith(PREFIX) else None
+        # A record without a quest is what a killed adding left.
+        if source is not None and source.hero == hero and board.duplicate_of(record.sha256) is not None:
+            found.append((record, source))
+    return found
+
+
+def same(one: Source, other: Source) -> bool:
+    """Whether two sparrings draw the same problems, however many."""
+    return msgspec.structs.replace(one, count=other.count) == other
 
 
 def known_answers(realm: Realm, hero: str, skill: str, step: int) -> set[tuple[str, str]]:

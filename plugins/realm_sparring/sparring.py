@@ -115,18 +115,19 @@ def bout(
     """Ask, judge, queue, write down. For a holder of the sparring's lock."""
     begun = time.monotonic()
     source = _source(realm, entry, level, order, generator)
-    queued = sources.find(realm, source) if order.queue else None
+    ever = sources.ever_queued(realm, source.hero)
+    mended = mend(realm, ever, source.step)
+    queued = next((record for record, other in ever if sources.same(other, source)), None) if order.queue else None
+    if queued is not None and queued.id in mended:
+        return Result(mended[queued.id], was_queued=True)
     if queued is not None:
-        _refuse_known(realm, queued)
-        run = _run_of(source, generator, quest=queued.id, rows=queued.samples, wrong=queued.samples // 3)
-        history.add(realm, run)
-        return Result(run, was_queued=True)
+        raise RefusedError(f"this very sparring is quest {queued.id} already", _OTHERS)
     asked, spare = _problems(entry, level, source)
     answers = answering.ask(entry, generator, asked)
     made, known = _rows(realm, source, entry.skill, generator, answers, spare)
     quest, file = _deliver(realm, manager, source, made, order)
     run = _run_of(
-        source, generator, asked=len(asked), wrong=answers.wrong_count, empty=len(answers.empty),
+        source, weights_sha256=generator.weights_sha256, asked=len(asked), wrong=answers.wrong_count, empty=len(answers.empty),
         endless=len(answers.endless), unjudged=len(answers.unjudged), known=known, rows=len(made), quest=quest, file=file,
         seconds=round(time.monotonic() - begun, 3), samples=[_sample(one) for one in answers.wrong[:SHOWN]],
     )  # fmt: skip
@@ -134,10 +135,24 @@ def bout(
     return Result(run)
 
 
-def _refuse_known(realm: Realm, queued: QuestRecord) -> None:
-    """Raise when the sparring that made the quest was written down: then it was not interrupted."""
-    if any(run.quest == queued.id for run in history.read(realm).runs):
-        raise RefusedError(f"this very sparring is quest {queued.id} already", _OTHERS)
+def mend(realm: Realm, ever: list[tuple[QuestRecord, Source]], step: int) -> dict[str, SparringRun]:
+    """Write those down that were killed when their quest was queued already; by the quest's id."""
+    known, mended = {run.quest for run in history.read(realm).runs}, dict[str, SparringRun]()
+    for record, source in sorted(ever, key=lambda one: one[0].number):
+        if record.id not in known and not sources.is_stale(realm, source, step):
+            facts = {"quest": record.id, "rows": record.samples, "wrong": record.samples // 3, "at": record.added_at}
+            mended[record.id] = _run_of(source, weights_sha256=_weights_of(realm, source), **facts)
+            history.add(realm, mended[record.id])
+    return mended
+
+
+def _weights_of(realm: Realm, source: Source) -> str:
+    """The whole hash, where the ledger still knows it."""
+    try:
+        known = Ledger(realm, source.hero).get(source.step).weights_sha256
+    except NotFoundError:
+        return source.weights
+    return known if known.startswith(source.weights) else source.weights
 
 
 def _source(realm: Realm, entry: GuildSkill, level: int, order: Order, generator: Generator) -> Source:
@@ -199,13 +214,12 @@ def _queue(realm: Realm, manager: Manager, source: Source, made: list[Row]) -> Q
     return outcome.record
 
 
-def _run_of(source: Source, generator: Generator, **facts: object) -> SparringRun:
-    told = {"asked": source.count, "wrong": 0, **facts}
+def _run_of(source: Source, **facts: object) -> SparringRun:
     run = SparringRun(
-        at=now(), hero=source.hero, step=source.step, weights_sha256=generator.weights_sha256, skill=source.skill,
-        level=source.level, number=source.number, count=source.count, asked=0, wrong=0,
+        at=now(), hero=source.hero, step=source.step, weights_sha256=source.weights, skill=source.skill,
+        level=source.level, number=source.number, count=source.count, asked=source.count, wrong=0,
     )  # fmt: skip
-    return msgspec.structs.replace(run, **told)
+    return msgspec.structs.replace(run, **facts)
 
 
 def _sample(one: Wrong) -> SparringSample:

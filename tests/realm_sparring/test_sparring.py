@@ -179,3 +179,16 @@ def test_the_source_of_a_quest_reads_back(realm: Realm) -> None:
         assert source is not None
         assert (str(source), source.file_name) == (record.source, record.name)
     assert sources.parse("forge bin level 3 count 200 seed 7") is None
+
+
+def test_a_quest_that_was_queued_but_not_written_down_is_written_down_and_nothing_is_asked_again(realm: Realm) -> None:
+    whole = fought(realm, Said(realm, wrong), count=20).run
+    history.path_of(realm).unlink()
+    hero = Said(realm, wrong)
+    result = fought(realm, hero, count=30)
+    assert (result.was_queued, hero.asked) == (True, [])
+    facts = ("hero", "step", "weights_sha256", "skill", "level", "number", "count", "asked", "wrong", "rows", "quest")
+    assert [getattr(result.run, name) for name in facts] == [getattr(whole, name) for name in facts]
+    assert wording.summary(result).endswith(f"an interrupted sparring had queued quest {whole.quest} already")
+    assert [run.quest for run in history.read(realm).runs] == [whole.quest]
+    assert fought(realm, hero).run.number == 2
