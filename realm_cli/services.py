@@ -18,6 +18,7 @@ from realm_cli import store
 from realm_cli.process import is_running, this_process
 from realm_cli.realm import Realm
 from realm_cli.records import ServiceRecord, now
+from realm_cli.service_config import configured
 from realm_cli.service_records import ServiceState, WeaverRecord
 
 if TYPE_CHECKING:
@@ -140,7 +141,9 @@ class Beside:
         self._realm = realm
         names = sorted(manager.parts("realm_services"))
         found: list[Service] = [manager.load_part("realm_services", name, "service") for name in names]
-        self._services = [service for service in found if service.in_play]
+        said = configured(realm).services
+        out = {name for name, config in said.items() if config.enabled is False}
+        self._services = [service for service in found if service.in_play and service.name not in out]
         self._weaver: subprocess.Popen[bytes] | None = None
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
 

@@ -33,8 +33,12 @@ def log_name() -> str:
     return "weaver"
 
 
-def seen_by_weaver(realm: Realm, request: WantedRecord) -> WeaverRecord:
-    """The weaver, once it has seen the wish; one is started where none runs. Raises `SilentError` and `RealmError`."""
+def _always() -> bool:
+    return True
+
+
+def seen_by_weaver(realm: Realm, request: WantedRecord, is_needed: Callable[[], bool] = _always) -> WeaverRecord | None:
+    """The weaver, once it has seen the wish; one is started where none runs and one is needed. Raises `SilentError`."""
     started: subprocess.Popen[bytes] | None = None
     tries = 0
     deadline = time.monotonic() + ANSWER_SECONDS
@@ -43,11 +47,14 @@ def seen_by_weaver(realm: Realm, request: WantedRecord) -> WeaverRecord:
         if running is not None and running.request == request.request:
             return running
         if running is None and (started is None or started.poll() is not None):
+            if not is_needed():
+                return None
             if tries == TRIES:
                 raise _no_start(realm)
             started, tries = start(realm), tries + 1
             deadline = time.monotonic() + ANSWER_SECONDS
-        if time.monotonic() > deadline:
+        stands_still = running is not None and processes.is_stopped(running.process)
+        if stands_still or time.monotonic() > deadline:
             pid = running.process.pid if running else "?"
             raise SilentError(f"the weaver (pid {pid}) does not answer", "realm weaver mend ends it and starts another")
         time.sleep(LOOK_SECONDS)
@@ -117,10 +124,13 @@ def stopped(realm: Realm, names: Iterable[str], tell: Tell) -> None:
     """Wait until services have ended, and tell each; one that somebody else started goes on."""
     waiting = list(names)
     while waiting:
+        is_watched = services.weaver(realm) is not None
         states = services.seen(realm)
         for name in list(waiting):
             state = states.get(name)
-            if state is None or state.state == "stopped" or services.weaver(realm) is None and state.process is None:
+            if not is_watched and state is not None and state.process is not None:
+                raise RealmError(f"the weaver ended before {name} did", "realm weaver down")
+            if state is None or state.state == "stopped":
                 waiting.remove(name)
                 if state is not None:
                     tell(state)

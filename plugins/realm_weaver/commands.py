@@ -33,7 +33,7 @@ def up_command(ctx: Context, names: tuple[str, ...], daemon: bool, quiet: bool) 
     request = requests.wish(realm, lambda before: sorted({*before, *asked}), retry=True)
     running = asking.seen_by_weaver(realm, request)
     if daemon:
-        if not quiet:
+        if running is not None and not quiet:
             click.echo(f"the weaver runs, pid {running.process.pid}")
         return 0
     return 0 if asking.settle(realm, asked, lambda state: _say(state, quiet=quiet)) else EXIT_FAILED
@@ -62,12 +62,11 @@ def down_command(ctx: Context, names: tuple[str, ...], quiet: bool) -> None:
     stopping = _with_users(seen, names) if names else list(seen)
     was_running = services.weaver(realm) is not None
     request = requests.wish(realm, lambda wanted: [name for name in wanted if names and name not in stopping])
-    if not was_running and not any(state.process for state in seen.values()):
+    if not was_running and not _has_process(seen):
         if not quiet:
             note("no service runs")
         return
-    if before or request.services:
-        asking.seen_by_weaver(realm, request)
+    asking.seen_by_weaver(realm, request, lambda: _has_process(services.seen(realm)))
 
     def tell(state: ServiceState) -> None:
         earlier = before.get(state.name)
@@ -79,6 +78,11 @@ def down_command(ctx: Context, names: tuple[str, ...], quiet: bool) -> None:
     asking.stopped(realm, [name for name in stopping if name in before], tell)
     if not names:
         asking.gone(realm)
+
+
+def _has_process(seen: dict[str, ServiceState]) -> bool:
+    """Whether something is left that only a weaver may end."""
+    return any(state.process is not None and state.state != "foreign" for state in seen.values())
 
 
 def _with_users(seen: dict[str, ServiceState], names: tuple[str, ...]) -> list[str]:

@@ -210,7 +210,7 @@ class Weaver:
 
     def _sleep(self) -> float | None:
         """Seconds until something is due; None = until something happens."""
-        if self._look_again or self._leaving and not any(keeping.held for keeping in self._kept.values()):
+        if self._look_again or self._has_nothing_left():
             return 0.0
         times = [time_ for keeping in self._kept.values() if (time_ := keeping.due()) is not None]
         if any(keeping.held for keeping in self._kept.values()):
@@ -232,10 +232,9 @@ class Weaver:
     def _is_over(self) -> bool:
         """Whether nothing is left to keep. A wish that comes meanwhile is seen, or finds no weaver and starts one."""
         self._want()
-        idle = all(keeping.is_idle for keeping in self._kept.values())
         if self._record.beside and not self._beside and self._settled():
             self._note(beside=False)
-        if self._look_again or not idle or self._beside and not self._leaving:
+        if self._look_again or not self._has_nothing_left():
             return False
         with requests.deciding(self.realm):
             if not self._leaving and requests.read(self.realm).request != self._record.request:
@@ -245,6 +244,11 @@ class Weaver:
             with self._disk_may_refuse():
                 store.delete(services.weaver_folder(self.realm) / "weaver.json")
         return True
+
+    def _has_nothing_left(self) -> bool:
+        """Whether nothing runs, nothing should, and nobody plays."""
+        idle = all(keeping.is_idle for keeping in self._kept.values())
+        return idle and (self._leaving or not self._beside)
 
     def _settled(self) -> bool:
         """Whether all that was kept for a play alone has ended."""
