@@ -37,6 +37,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """Added to that of the machine."""
     seconds: float | None = None
     """It is ended (SIGTERM, then SIGKILL, with all that it started) after so long; None = never."""
+    grace: float = 5.0
+    """Seconds from SIGTERM to SIGKILL when it is ended."""
     gpus: int = 0
     """How many GPUs it needs, for runners that hand them out."""
 
