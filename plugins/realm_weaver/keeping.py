@@ -12,13 +12,14 @@ import msgspec
 from realm_cli import services, store
 from realm_cli.errors import StorageError
 from realm_cli.realm import Realm
-from realm_cli.records import ProcessMark, ServiceRecord, now
+from realm_cli.records import ProcessMark, now
 from realm_cli.service_records import HISTORY, Ending, ServiceState, State
 from realm_weaver import backoff, endings, logs, processes
 from realm_weaver.foreign import holder
-from realm_weaver.plan import HEALTH, Spec
-from realm_weaver.probes import Answer, Prober, Pulse
+from realm_weaver.plan import Spec
+from realm_weaver.probes import Answer
 from realm_weaver.processes import Held
+from realm_weaver.watching import Watch
 
 log = logging.getLogger("realm.weaver")
 
@@ -60,8 +61,7 @@ class Keeping:
         self._said_from = 0
         self.held: Held | None = None
         self._foreign: Held | None = None
-        self._prober: Prober | None = None
-        self._pulse = Pulse(spec.heartbeat) if spec.heartbeat else None
+        self._watch: Watch | None = None
         self._started = self._next_try = self._kill_at = 0.0
         self._ready_at: float | None = None
         self._killed_for = ""
@@ -92,7 +92,9 @@ class Keeping:
             return self._next_try if self.state == "backing off" else None
         if self.state == "stopping":
             return self._kill_at
-        times = [self._prober.due] if self._prober is not None else []
+        if not self.wanted:
+            return None  # it waits for those that need it
+        times = [self._watch.due] if self._watch is not None and self._watch.due is not None else []
         if self._ready_at is not None and self.record.failures:
             times.append(self._ready_at + self.spec.restart.healthy_seconds)
         return min(times, default=None)
@@ -140,14 +142,17 @@ class Keeping:
         if not self.wanted:
             self._set("stopped")
             self._note_if(next_try_at="")
-        elif self.state == "ended" or (self.state == "backing off" and at < self._next_try):
+        elif self.state == "ended" or (self.state == "backing off" and at < self._next_try) or self._is_taken():
             return
-        elif (other := holder(self._loom.realm, self.spec)) is not None:
-            self._leave_alone(*other)
         elif waits_for:
             self._set("waiting", f"waits for {waits_for}")
         else:
             self._start(at)
+
+    def _is_taken(self) -> bool:
+        """Whether somebody else has started it, who is left alone then."""
+        other = holder(self._loom.realm, self.spec)
+        return other is not None and self._leave_alone(*other)
 
     def _note_if(self, **changes: Any) -> None:
         if any(getattr(self.record, name) != value for name, value in changes.items()):
@@ -155,13 +160,15 @@ class Keeping:
 
     # -- somebody else's process -------------------------------------------------------------------------------------
 
-    def _leave_alone(self, mark: ProcessMark, url: str) -> None:
-        """It runs already, and is not ours: it is shown and never touched."""
+    def _leave_alone(self, mark: ProcessMark, url: str) -> bool:
+        """It runs already, and is not ours: it is shown and never touched. False when it has just ended."""
         self._foreign = processes.hold(mark)
-        if self._foreign is not None:
-            self._loom.watch(self._foreign, self)
-            self._note(url=url, process=mark, next_try_at="")
-            self._set("foreign", f"pid {mark.pid} was started by somebody else and is left alone")
+        if self._foreign is None:
+            return False
+        self._loom.watch(self._foreign, self)
+        self._note(url=url, process=mark, next_try_at="")
+        self._set("foreign", f"pid {mark.pid} was started by somebody else and is left alone")
+        return True
 
     def _release(self) -> None:
         if self._foreign is not None:
@@ -174,7 +181,6 @@ class Keeping:
 
     def _start(self, at: float) -> None:
         self._said_from = logs.size_of(self._log)
-        self._pulse = Pulse(self.spec.heartbeat) if self.spec.heartbeat else None
         self._started, self._ready_at, self._killed_for, self._killed_late = at, None, "", False
         try:
             held = processes.start(self._loom.realm, self.spec.name, self.spec.line, self._log)
@@ -190,11 +196,10 @@ class Keeping:
         self.save()  # a weaver that is killed now finds it again
 
     def _take(self, held: Held, at: float) -> None:
-        self.held = held
-        probe = self.spec.readiness
-        self._prober = Prober(
-            probe.initial_delay_seconds, probe.period_seconds, probe.timeout_seconds, probe.failure_threshold, at
-        )
+        def ask(question: int, url: str, seconds: float) -> None:
+            self._loom.ask(self, question, url, seconds)
+
+        self.held, self._watch = held, Watch(self._loom.realm, self.spec, held, ask, at)
         self._loom.watch(held, self)
 
     def adopt(self, mark: ProcessMark, at: float) -> bool:
@@ -208,8 +213,9 @@ class Keeping:
         self._take(held, at)
         self._note(process=mark)
         self._set("starting")
-        if was_ready:
-            self._ready(at, self.record.url)
+        if was_ready and self._watch is not None:
+            self._watch.live(at, self.record.url)
+            self._heed(self._watch, at)
         log.info("%s: pid %d is taken over", self.spec.name, mark.pid)
         return True
 
@@ -226,8 +232,6 @@ class Keeping:
 
     def change(self, spec: Spec) -> None:
         """Keep it by other settings; what runs is started by them the next time."""
-        if spec.heartbeat != self.spec.heartbeat:
-            self._pulse = Pulse(spec.heartbeat) if spec.heartbeat else None
         self.spec = spec
         self._note_if(title=spec.title, needs=list(spec.needs))
 
@@ -249,87 +253,28 @@ class Keeping:
 
     def _look_after(self, at: float) -> None:
         """Probe it when that is due, and forget its failures after enough health."""
-        assert self._prober is not None
+        assert self._watch is not None
         if self.record.failures and self._is_healthy(at):
             self._well_again()
-        if self._killed_for or at < self._prober.due:
-            return
-        if self._prober.is_open:
-            self._judge(
-                Answer(False, f"{self.record.url or 'it'} does not answer within {self._prober.seconds:g} s"), at
-            )
-        elif self.spec.probe == "http":
-            url = self._health()
-            if url:
-                self._loom.ask(self, self._prober.begin(at), url, self._prober.seconds)
-            else:
-                self._prober.begin(at)
-                self._judge(Answer(False, "it has not said where it listens"), at)
-        else:
-            self._prober.begin(at)
-            self._judge(self._heartbeat() if self.spec.probe == "heartbeat" else self._process(), at)
-
-    def _health(self) -> str:
-        """The address to ask; empty while the service has announced none."""
-        if self.spec.url:
-            return self.spec.url
-        return f"{url}{HEALTH}" if (url := self._announced()) else ""
-
-    def _announced(self) -> str:
-        """Where this very process says that it listens."""
-        if self.state == "ready" and self.record.url:
-            return self.record.url
-        found = self._announcement()
-        return found.url if found else ""
-
-    def _announcement(self) -> ServiceRecord | None:
-        """What the service said of itself; another program's announcement does not count."""
-        found = services.running(self._loom.realm, self.spec.name)
-        return found if found and self.held and self.held.owns(found.process.pid) else None
-
-    def _heartbeat(self) -> Answer:
-        assert self._pulse is not None
-        is_alive = self._pulse.moved() or (self.state == "starting" and self._announcement() is not None)
-        return Answer(is_alive, f"{self.spec.heartbeat} did not change")
-
-    def _process(self) -> Answer:
-        assert self.held is not None
-        return Answer(not processes.is_stopped(self.held.mark), "its process stands still")
+        self._watch.look(at)
+        self._heed(self._watch, at)
 
     def answered(self, question: int, answer: Answer, at: float) -> None:
         """An answer from `ask` has come."""
-        if self.held is not None and self._prober is not None and self._prober.awaits(question):
-            if answer.ok and self.state == "starting" and self.spec.url and not self._is_own_port():
-                answer = Answer(False, f"{self.spec.url} is answered by another program")
-            self._judge(answer, at)
+        if self._watch is not None:
+            self._watch.answered(question, answer, at)
+            self._heed(self._watch, at)
 
-    def _is_own_port(self) -> bool:
-        from urllib.parse import urlsplit
-
-        return self.held is not None and processes.listens(self.held, urlsplit(self.spec.url).port or 80)
-
-    def _judge(self, answer: Answer, at: float) -> None:
-        assert self._prober is not None
-        assert self.held is not None
-        given_up = self._prober.count(answer, at)
-        if answer.ok and self.state == "starting":
-            self._ready(at, self.spec.url or self._announced())
-        elif given_up:
-            hung = self.state == "ready"
-            begin = "it hangs" if hung else f"it is not ready after {at - self._started:.0f} s"
-            self._killed_for = f"{begin}: {self._prober.said}"
+    def _heed(self, watch: Watch, at: float) -> None:
+        """Do what the probes say."""
+        if watch.is_ready and self.state == "starting":
+            self._ready_at = at
+            self._note(url=watch.url, ready_after_s=round(at - self._started, 2))
+            self._set("ready")
+        elif watch.given_up and not self._killed_for and self.held is not None:
+            self._killed_for = watch.given_up
             log.warning("%s: %s; it is killed", self.spec.name, self._killed_for)
             self.held.send(signal.SIGKILL)
-
-    def _ready(self, at: float, url: str) -> None:
-        probe, seconds = self.spec.liveness, round(at - self._started, 2)
-        self._ready_at = at
-        self._prober = Prober(
-            max(probe.initial_delay_seconds, self.spec.live_period), self.spec.live_period, probe.timeout_seconds,
-            probe.failure_threshold, at,
-        )  # fmt: skip
-        self._note(url=url, ready_after_s=seconds)
-        self._set("ready")
 
     def _is_healthy(self, at: float) -> bool:
         """Whether it was ready for so long that earlier ends do not count any more."""
@@ -350,7 +295,7 @@ class Keeping:
             self._set("waiting", "the process of somebody else ended")
             return
         assert self.held is not None
-        held, self.held, self._prober = self.held, None, None
+        held, self.held, self._watch = self.held, None, None
         self._loom.unwatch(held)
         # Before it is reaped: until then no other process can have its number.
         processes.sweep(self._loom.realm, self.spec.name, held.mark.pid)
