@@ -112,8 +112,6 @@ class OracleClient:
     def __init__(self, url: str, token: str = "") -> None:
         self.url = url.rstrip("/") if "://" in url else f"http://{url.rstrip('/')}"
         self._token = token or os.environ.get(TOKEN, "")
-        self.look_seconds = LOOK_SECONDS
-        """How long a look may take; a page waits less than a program."""
 
     # -- looking -------------------------------------------------------------------------------------------------
 
@@ -212,9 +210,9 @@ class OracleClient:
         except msgspec.ValidationError as error:
             raise FormatError(self.url, f"what answers there is not the Oracle ({error})", START) from None
 
-    def _ask(self, path: str, body: dict[str, Any] | None = None, seconds: float | None = None) -> Any:
+    def _ask(self, path: str, body: dict[str, Any] | None = None, seconds: float = LOOK_SECONDS) -> Any:
         try:
-            with self._open(path, body, seconds or self.look_seconds) as wire:
+            with self._open(path, body, seconds) as wire:
                 return json.load(wire)
         except (json.JSONDecodeError, UnicodeDecodeError):
             raise FormatError(self.url + path, "what answers there is no Realm service", "check the address") from None

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from realm_cli import inference
-from realm_cli.errors import NotFoundError, RealmError, nearest
+from realm_cli.errors import AwayError, NotFoundError, RealmError, nearest
 from realm_cli.hosts import INFERENCE, Hosts
-from realm_cli.oracleclient import Model, OracleClient, find_oracle
+from realm_cli.oracleclient import START, Model, OracleClient, find_oracle
 from realm_cli.realm import Realm
 
 HERE = "here"
 """This machine, where `hosts.yaml` has no name for it."""
-LOOK_SECONDS = 2.0
-PATIENCE_SECONDS = 3.0
+CONNECT_SECONDS = 2.0
+"""A machine that is on accepts a connection at once, however busy it is."""
+PATIENCE_SECONDS = 5.0
 """Name servers take their own time: who has not answered by then is away."""
 FRESH_SECONDS = 1.0
 """The parts of one page look once together."""
@@ -63,12 +66,12 @@ class OracleHosts:
         return inference.host_of(self._realm) or self.local()
 
     def client(self, name: str) -> OracleClient:
-        """The server of a machine. Raises `NotFoundError` for an unknown one, or when none runs here."""
+        """The server of a machine. Raises `NotFoundError` for an unknown one, or when none runs here, `AwayError` soon."""
         known = self.names()
         if name not in known:
             raise NotFoundError(f"no host '{name[:100]}' answers for this realm", nearest(name, known))
         client = find_oracle(self._realm, None if name == known[0] else name)
-        client.look_seconds = LOOK_SECONDS
+        _reach(client.url)
         return client
 
     def is_here(self, name: str) -> bool:
@@ -102,6 +105,15 @@ class OracleHosts:
             return HostLook(name, away=f"{error.message}; {error.hint}" if error.hint else error.message)
         models = sorted(info.models, key=lambda model: (model.hero, model.step))
         return HostLook(name, models, info.memory, info.max_memory, info.loading)
+
+
+def _reach(url: str) -> None:
+    """Raise `AwayError` unless the machine takes a connection."""
+    place = urlsplit(url)
+    try:
+        socket.create_connection((place.hostname or "", place.port or 80), CONNECT_SECONDS).close()
+    except OSError as error:
+        raise AwayError(f"the Oracle at {url} does not answer: {error}", START) from None
 
 
 def _result(name: str, future: Future[HostLook]) -> HostLook:

@@ -145,15 +145,21 @@ class Terminal:
     def type(self, text: str) -> None:
         os.write(self._main, text.encode())
 
+    def press_until(self, key: str, pattern: str) -> bool:
+        """Press a key and look."""
+        self.type(key)
+        return self.has(pattern)
+
     def until(self, pattern: str, times: int = 1) -> None:
         """Wait until so many matches were seen."""
 
-        def found() -> bool:
-            with contextlib.suppress(OSError):  # nothing there, or the other side has ended
-                self.seen += os.read(self._main, 65536).decode("utf-8", "replace")
-            return len(re.findall(pattern, self.seen)) >= times
+        wait_for(lambda: self.has(pattern, times), f"{pattern!r} in:\n{self.seen}")
 
-        wait_for(found, f"{pattern!r} in:\n{self.seen}")
+    def has(self, pattern: str, times: int = 1) -> bool:
+        """Whether so many matches were seen by now."""
+        with contextlib.suppress(OSError):  # nothing there, or the other side has ended
+            self.seen += os.read(self._main, 65536).decode("utf-8", "replace")
+        return len(re.findall(pattern, self.seen)) >= times
 
     def end(self) -> int:
         try:
@@ -186,11 +192,14 @@ def test_ctrl_c_ends_the_reply_and_not_the_talk(trained: Realm, oracle: OraclePr
     terminal.until("> ")
     terminal.type("\x03")
     terminal.until("> ", times=2)
-    terminal.type("hello\n")
-    wait_for(lambda: oracle.client.running(), "a reply that is being made")
-    terminal.type("\x03")
-    terminal.until(r"\(cancelled\)|weights [0-9a-f]{12}")
-    terminal.until("> ", times=3)
+    oracle.process.send_signal(signal.SIGSTOP)  # so that the reply takes as long as it has to
+    try:
+        terminal.type("hello\n")
+        wait_for(lambda: terminal.press_until("\x03", r"\(cancelled\)"), "the reply to be given up")
+    finally:
+        oracle.process.send_signal(signal.SIGCONT)
+    terminal.type(f"{ASK}\n")
+    terminal.until(r"weights [0-9a-f]{12}")
     terminal.type("\x04")
     assert terminal.end() == 0
     wait_for(lambda: not oracle.client.running(), "the server to give the reply up")

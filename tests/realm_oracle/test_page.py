@@ -27,6 +27,7 @@ from realm_oracle_boxes import HERO, OracleProcess, founded, train
 from realm_tavern.app import make_app
 from realm_tavern_browsing import LOW_CONTRAST, NAMELESS, PHONE, browsing, is_wide
 
+expect.set_options(timeout=60_000)
 HTML = {"Accept": "text/html"}
 ASK = "Compute: add(①, ①)"
 
@@ -317,7 +318,7 @@ def test_a_talk_with_two_checkpoints_side_by_side_and_a_correction(
         first.get_by_label("Right answer").fill("it is ①⓪, by hand")
         first.get_by_label("Priority").select_option("normal")
         first.get_by_role("button").click()
-        expect(page.locator(".toast")).to_contain_text("waits in normal")
+        expect(page.locator(".toast", has_text="waits in normal")).to_be_visible()
     (quest,) = [file.id for file in Board(trained).files("normal")]
     (row,) = rows_of(trained, quest, "normal")
     assert row["messages"][-1]["content"] == "it is ①⓪, by hand"
