@@ -32,6 +32,12 @@ def realm_services() -> list[Part]:
 
 
 @hookimpl
+def realm_pages() -> list[Part]:
+    """Tasks, services and findings in the Tavern."""
+    return [Part("tasks", "realm_taskmaster.page:PAGE", "Background tasks, GPUs, services, health.")]
+
+
+@hookimpl
 def realm_tasks() -> list[Part]:
     """What belongs to no other plugin."""
     return [Part("validate_queue", "realm_taskmaster.validating:VALIDATE_QUEUE", "Inspect every queued quest again.")]

@@ -193,6 +193,8 @@ class Runs:
     def force(self, run: TaskRun) -> TaskRun:
         """Claim and start a run that a person wants now. Raises `LockedError` when it, or another on the GPU, runs."""
         for other in task_records.running(self.realm):
+            if self.settle(other) is not None:
+                continue  # it has ended, and nobody had looked
             if other.task == run.task:
                 raise LockedError(
                     f"{run.task} runs already: {other.id}", f"wait, or end it: realm task cancel {other.id}"

@@ -6,4 +6,4 @@ from realm_cli.services import Service
 
 NAME = "taskmaster"
 PORT = 8766
-TASKMASTER = Service(NAME, ("task", "daemon"), "The task master")
+TASKMASTER = Service(NAME, ("task", "daemon"), "the task master")
