@@ -238,7 +238,8 @@ class Window:
             for uuid, busy in seen.items():
                 samples = self._samples[uuid]
                 samples.append((moment, busy))
-                while samples[0][0] < moment - self.seconds:
+                # Where reading takes long, the last few count though they are older: else nothing would ever be known.
+                while len(samples) > LEAST_SAMPLES and samples[0][0] < moment - self.seconds:
                     samples.popleft()
 
     def average(self, uuid: str) -> float | None:

@@ -1,4 +1,4 @@
-"""Which processes of this machine belong to a realm: this one, its services, programs of Realm, and all that they started."""
+"""Which processes of this machine belong to a realm: this one, its services, jobs, programs of Realm, and all that they started."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Kinship:
         line: list[int] = []
         while pid > 1 and pid not in self._known and len(line) < DEPTH:
             line.append(pid)
-            if pid in self._heads or is_realm_program(pid):
+            if pid in self._heads or is_realm_program(pid) or is_of_job(pid):
                 break
             pid = parent_of(pid)
         else:
@@ -39,7 +39,7 @@ class Kinship:
 
 
 def _service_pids(realm: Realm) -> set[int]:
-    """Of services that announced themselves, and of the programs that the weaver and runners keep."""
+    """Of services that announced themselves; what the weaver started has the weaver as its ancestor."""
     found = set()
     for path in (realm.status / "services").glob("[!.]*.json"):
         record = store.read_or_set_aside(path, ServiceRecord)
@@ -66,3 +66,12 @@ def is_realm_program(pid: int) -> bool:
     names = [word.rpartition(b"/")[2] for word in words]
     by_module = any(pair == (b"-m", b"realm_cli") for pair in zip(words, words[1:], strict=False))
     return by_module or b"realm" in names[:2]
+
+
+def is_of_job(pid: int) -> bool:
+    """Whether a runner started it as a job, or a job did."""
+    try:
+        words = Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return False  # another user's
+    return any(word.startswith(b"REALM_JOB_TOKEN=") for word in words.split(b"\0"))

@@ -116,7 +116,8 @@ class Branch(click.Group):
         for name in self.list_commands(context):
             full = " ".join([*self.path, name])
             summary = offered[full].summary if full in offered else GROUPS.get(full, "")
-            rows.append((name, summary))
+            if full not in offered or summary:  # what programs alone call has none
+                rows.append((name, summary))
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Part:
-    """`name` as users type it, `target` as `module:object`, `summary` in one line."""
+    """`name` as users type it, `target` as `module:object`, `summary` in one line; a command without one is not listed."""
 
     name: str
     target: str

@@ -18,7 +18,7 @@ def realm_commands() -> list[Part]:
         Part("task run", f"{do}:run_command", "Run a task now, whatever the GPU does."),
         Part("task once", f"{do}:once_command", "Run the task whose turn it is."),
         Part("task cancel", f"{do}:cancel_command", "End a run, or take it off the queue."),
-        Part("task exec", f"{do}:exec_command", "What the job of a task runs."),
+        Part("task exec", f"{do}:exec_command"),  # what the job of a task runs
         Part("task daemon", "realm_taskmaster.daemon_command:daemon_command", "Be the task master until Ctrl-C."),
     ]
 

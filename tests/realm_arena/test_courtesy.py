@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -103,6 +104,14 @@ def test_a_program_of_realm_is_ours(watching: Realm, gpus: FakeMachine) -> None:
     waiting = realm_line("skill", "judge", "bin", "--json", realm=watching)  # it reads its input
     with looks(watching, gpus) as look, sleeper(waiting) as verb:
         gpus.set(FakeGpu(computing={verb: 9000}))
+        assert look() is None
+
+
+def test_what_a_job_of_a_runner_started_is_ours(watching: Realm, gpus: FakeMachine) -> None:
+    job = ["env", "REALM_JOB_TOKEN=1234", "setsid", "cat"]
+    with looks(watching, gpus) as look, sleeper(job) as pid:
+        wait_for(lambda: Path(f"/proc/{pid}/comm").read_text() == "cat\n", "the job")
+        gpus.set(FakeGpu(computing={pid: 9000}))
         assert look() is None
 
 

@@ -161,6 +161,14 @@ def test_old_samples_leave_the_window() -> None:
     assert window.average("a") == 0
 
 
+def test_where_reading_takes_long_the_last_three_count() -> None:
+    window = Window(5)
+    for moment, busy in ((0, 100), (10, 10), (20, 20), (30, 30)):
+        window.add(reading(a=busy), moment)
+
+    assert window.average("a") == 20
+
+
 def test_a_card_that_went_and_came_back_begins_anew() -> None:
     window = Window(30)
     for moment in range(0, 31, 10):
