@@ -233,6 +233,15 @@ def test_a_client_that_leaves_ends_its_request(stream: bool, oracle: OracleProce
     assert tokens(oracle) - before < 2000 * (1 if stream else 60)
 
 
+def test_a_request_that_takes_its_time_is_answered(oracle: OracleProcess, alone: Generator) -> None:
+    # Long enough that the server looks several times whether the client is still there.
+    asked = [turns(f"{LONG}{number}") for number in range(12)]
+    expected = alone.generate(asked, max_tokens=700)
+    answers = oracle.client.chat_batch(asked, 4, max_tokens=700)
+    assert [answer.response for answer in answers] == [reply.text for reply in expected]
+    assert max(reply.tokens for reply in expected) == 700
+
+
 def test_a_client_that_does_not_read_holds_nobody_up(oracle: OracleProcess, alone: Generator) -> None:
     expected = alone.generate([turns(LONG)], max_tokens=400)[0]
     with send(oracle.url, {"message": LONG, "step": 4, "max_tokens": 400, "stream": True}) as slow:
