@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -89,6 +90,7 @@ def add(
     *,
     priority: str = "normal",
     source: str = "",
+    provenance: dict[str, Any] | None = None,
     again: bool = False,
     depth: Depth | None = None,
 ) -> list[Outcome]:
@@ -107,7 +109,9 @@ def add(
                 if copy is not None:
                     copies.append(copy)
                     origin = source or f"{user_name()}:{datafiles.printable(outcome.path.absolute())}"
-                    batch += _prepare(realm, manager, board, copy, outcome, priority, origin, again, depth)
+                    batch += _prepare(
+                        realm, manager, board, copy, outcome, priority, origin, provenance or {}, again, depth
+                    )
             _accept(realm, manager, board, batch, again)
         finally:
             for copy in copies:
@@ -158,7 +162,7 @@ def _copy_in(realm: Realm, path: Path) -> Path:
 
 def _prepare(
     realm: Realm, manager: Manager, board: Board, path: Path, outcome: Outcome, priority: str, source: str,
-    again: bool, depth: Depth | None,
+    provenance: dict[str, Any], again: bool, depth: Depth | None,
 ) -> list[_Waiting]:  # fmt: skip
     """Hash and inspect a file in `.intake`; nothing when it is a duplicate, which spares the inspection."""
     sha256, report = gatekeeper.hash_or_report(path)
@@ -171,7 +175,7 @@ def _prepare(
         report = gatekeeper.inspect(realm, manager, path, sha256, wanted, sha256[:12])
     record = QuestRecord(
         id="", number=0, name=inbox.given_name(path), sha256=sha256, size=path.stat().st_size, priority=priority,
-        source=source, added_at=now(), samples=report.samples, tokens=report.tokens, trained_tokens=report.trained_tokens,
+        source=source, provenance=provenance, added_at=now(), samples=report.samples, tokens=report.tokens, trained_tokens=report.trained_tokens,
         skipped_samples=report.skipped_samples, skill=report.skill, level=report.level,
     )  # fmt: skip
     waiting = _Waiting(outcome, Incoming(path, record), report)
@@ -306,7 +310,7 @@ def _take_found(realm: Realm, manager: Manager, board: Board, found: inbox.Found
     try:
         outcome = Outcome(found.path)
         watched = found.path if copied else brought
-        batch = _prepare(realm, manager, board, brought, outcome, found.priority, found.source, False, None)
+        batch = _prepare(realm, manager, board, brought, outcome, found.priority, found.source, {}, False, None)
         if _look_of(watched) != before:
             log.warning("%s still grows; it waits in the inbox", found.path)
             return None

@@ -19,7 +19,7 @@ def quest_json(record: QuestRecord, state: str) -> dict[str, Any]:
         "sha256": record.sha256, "outcome": record.outcome or None, "reason": record.reason or None,
         "number": record.number, "trained_tokens": record.trained_tokens, "skill": record.skill or None,
         "level": record.level or None, "attempts": record.attempts, "added_at": record.added_at,
-        "ended_at": record.ended_at or None, "source": record.source,
+        "ended_at": record.ended_at or None, "source": record.source, "provenance": record.provenance or None,
     }  # fmt: skip
 
 

@@ -119,6 +119,8 @@ class QuestRecord(Record, frozen=True, kw_only=True):
     level: int = 0
     source: str = ""
     """Where the file came from: a path, the inbox, or the forge with its seed."""
+    provenance: dict[str, Any] = {}
+    """How it was made, for one that a program made: generator, version, parameters, counts, split."""
     added_at: str
     attempts: int = 0
     """How many times a battle has begun it."""

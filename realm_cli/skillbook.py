@@ -11,10 +11,10 @@ import msgspec
 from msgspec import Meta
 
 from realm_cli import yamlfile
-from realm_cli.errors import FormatError, NotFoundError, RealmError, UsageError, nearest
+from realm_cli.errors import FormatError, NotFoundError, RealmError, RefusedError, UsageError, nearest
 from realm_cli.manager import Manager
 from realm_cli.realm import HERO_ID, Realm
-from realm_cli.skills import Problem, Skill, is_closed
+from realm_cli.skills import CLOSED_BELOW, Problem, Skill, is_closed
 
 ALIASES = {"binary": "bin", "syllo": "sy"}
 """Names that the command line understands beside the ids."""
@@ -92,6 +92,17 @@ class GuildSkill:
         if not 1 <= level <= self.config.max_level:
             raise UsageError(f"{self.config.id} has no level {level}", f"its levels are 1 to {self.config.max_level}")
 
+    def with_settings(self, settings: Mapping[str, Any], level: int, where: str) -> GuildSkill:
+        """The same skill with some of its settings changed. Raises `FormatError` that names `where` for bad ones.
+
+        Refused where they make the level so small that it would be trained whole: its evals count on unseen problems.
+        """
+        other = GuildSkill(self.config, _configured(self.skill, {**self.config.settings, **settings}, where))
+        if is_closed(other.skill, level) and not is_closed(self.skill, level):
+            few = f"{where}: {self.config.id} level {level} would have fewer than {CLOSED_BELOW} problems"
+            raise RefusedError(f"{few}, and its evals need unseen ones", "leave it more kinds of problems")
+        return other
+
     def reply_tokens(self, problems: Iterable[Problem]) -> int:
         """Room for a right answer and half as much again: a token has a character or more, and who rambles is wrong."""
         return self.config.eval.max_tokens or 8 + max(3 * len(problem.answer) // 2 for problem in problems)
@@ -146,7 +157,7 @@ def open_skill(realm: Realm, manager: Manager, skill_id: str) -> GuildSkill:
             f"skill '{skill_id}' lives on a server ({config.api}), and no installed plugin talks to skill servers",
             f"name a plugin in {path} instead: `plugin:`",
         )
-    skill = _configured(manager.skill(config.plugin), config.settings, path)
+    skill = _configured(manager.skill(config.plugin), config.settings, f"{path}: settings")
     if skill.id != config.id:
         raise FormatError(str(path), f"the plugin '{config.plugin}' gives the skill '{skill.id}', not '{config.id}'")
     if config.max_level > skill.max_level:
@@ -154,14 +165,14 @@ def open_skill(realm: Realm, manager: Manager, skill_id: str) -> GuildSkill:
     return GuildSkill(config, skill)
 
 
-def _configured(skill: Skill, settings: Mapping[str, Any], path: Path) -> Skill:
+def _configured(skill: Skill, settings: Mapping[str, Any], where: str) -> Skill:
     """The skill with its own settings; a skill without a method `configured` takes none."""
     configure = getattr(skill, "configured", None)
     if configure is None:
         if settings:
-            raise FormatError(f"{path}: settings", f"the skill '{skill.id}' takes no settings", "remove `settings`")
+            raise FormatError(where, f"the skill '{skill.id}' takes no settings", "remove `settings`")
         return skill
-    done: Skill = configure(settings, f"{path}: settings")
+    done: Skill = configure(settings, where)
     return done
 
 

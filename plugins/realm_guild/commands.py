@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import click
 
+from realm_cli.errors import UsageError
 from realm_cli.questview import describe, quest_json, what_next
 from realm_cli.realm import PRIORITIES
 from realm_cli.skillbook import ALIASES, GuildSkill, open_skill
@@ -122,18 +124,41 @@ def judge_command(ctx: Context, skill: str, as_json: bool) -> None:
         note(f"{right} of {total} right")
 
 
+def _settings(texts: tuple[str, ...]) -> dict[str, Any]:
+    """`NAME=VALUE` pairs as settings."""
+    import yaml
+
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not sign or not name:
+            raise UsageError(
+                f"'{text}' is no setting",
+                "write it as NAME=VALUE; the names stand in the skill's YAML under `settings:`",
+            )
+        try:
+            found[name] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise UsageError(f"--difficulty {text}: not valid YAML ({str(error).splitlines()[0]})") from None
+    return found
+
+
 @click.command("forge")
 @click.option("--skill", required=True, help="Whose problems.")
 @click.option("--level", type=int, required=True, help="The level, from 1.")
 @click.option("--count", type=click.IntRange(min=1), required=True, help="How many rows.")
 @click.option("--seed", type=int, help="The same seed gives the same quest (default: fixed by skill, level and count).")
+@click.option(
+    "--difficulty", multiple=True, metavar="NAME=VALUE", help="Another value, as YAML, for one of the skill's settings."
+)
 @click.option("--priority", type=click.Choice(PRIORITIES), default="normal", show_default=True)
 @json_option
 @quiet_option
 @pass_context_realm
 def forge_command(
-    ctx: Context, skill: str, level: int, count: int, seed: int | None, priority: str, as_json: bool, quiet: bool
-) -> None:
+    ctx: Context, skill: str, level: int, count: int, seed: int | None, difficulty: tuple[str, ...], priority: str,
+    as_json: bool, quiet: bool,
+) -> None:  # fmt: skip
     """Make a quest of fresh training problems and put it on the board.
 
     Rows are distinct as long as the level has more problems. Problems that belong to evals never come, except at
@@ -145,7 +170,10 @@ def forge_command(
     entry.check_level(level)
     if seed is None:
         seed = default_seed(entry.config.id, level, count)
-    record = forge(ctx.realm, ctx.manager, entry.skill, level, count, seed, priority)
+    changed = _settings(difficulty)
+    if changed:
+        entry = entry.with_settings(changed, level, "--difficulty")
+    record = forge(ctx.realm, ctx.manager, entry.skill, level, count, seed, priority, changed)
 
     def render() -> None:
         click.echo(record.id if quiet else f"{describe(ctx.realm, record)}\n{what_next(ctx.realm)}")

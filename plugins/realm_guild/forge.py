@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from realm_cli import store
+from realm_cli import __version__, store
 from realm_cli.errors import RefusedError
 from realm_cli.intake import add
 from realm_cli.manager import Manager
 from realm_cli.realm import Realm
 from realm_cli.records import QuestRecord
 from realm_cli.sampling import sample
-from realm_cli.skills import Problem, Skill
+from realm_cli.skills import Problem, Skill, is_closed
 
 
 def default_seed(skill_id: str, level: int, count: int) -> int:
@@ -25,9 +28,10 @@ def default_seed(skill_id: str, level: int, count: int) -> int:
     return int.from_bytes(digest[:4], "big")
 
 
-def file_name(skill_id: str, level: int, count: int, seed: int) -> str:
-    """`train_bin_level3_2000_seed7.jsonl`."""
-    return f"train_{skill_id}_level{level}_{count}_seed{seed}.jsonl"
+def file_name(skill_id: str, level: int, count: int, moment: datetime | None = None) -> str:
+    """`train_bin_level3_2000_20251127-143005.jsonl` (UTC)."""
+    time = (moment or datetime.now(timezone.utc)).strftime("%Y%m%d-%H%M%S")
+    return f"train_{skill_id}_level{level}_{count}_{time}.jsonl"
 
 
 def forge_source(skill: Skill, level: int, count: int, seed: int) -> str:
@@ -56,16 +60,38 @@ def to_jsonl(rows: list[dict[str, Any]]) -> bytes:
     return b"".join([msgspec.json.encode(row) + b"\n" for row in rows])
 
 
+def provenance(
+    skill: Skill, level: int, seed: int, problems: list[Problem], difficulty: Mapping[str, Any]
+) -> dict[str, Any]:
+    """How a forged quest was made: what makes its bytes again, and what they hold."""
+    return {
+        "generator": "realm quest forge", "version": __version__,
+        "parameters": {
+            "skill": skill.id, "level": level, "count": len(problems), "seed": seed, "difficulty": dict(difficulty)
+        },
+        "counts": {
+            "rows": len(problems), "problems": len({problem.key for problem in problems}),
+            "kinds": dict(sorted(Counter(str(problem.meta.get("kind", "")) for problem in problems).items())),
+        },
+        "split": "train", "closed": is_closed(skill, level),
+    }  # fmt: skip
+
+
 def forge(
-    realm: Realm, manager: Manager, skill: Skill, level: int, count: int, seed: int, priority: str = "normal"
-) -> QuestRecord:
-    """Make a quest and put it on the board. Raises `RefusedError` when the same one was queued before."""
-    name = file_name(skill.id, level, count, seed)
+    realm: Realm, manager: Manager, skill: Skill, level: int, count: int, seed: int, priority: str = "normal",
+    difficulty: Mapping[str, Any] | None = None,
+) -> QuestRecord:  # fmt: skip
+    """Make a quest and put it on the board. Raises `RefusedError` when the same one was queued before.
+
+    `difficulty` is what was changed of the skill's settings, for the record.
+    """
+    name, problems = file_name(skill.id, level, count), sample(skill, level, count, seed, "train")
+    made = provenance(skill, level, seed, problems, difficulty or {})
     with tempfile.TemporaryDirectory(prefix="realm-forge-") as folder:
         path = Path(folder) / name
-        store.write_atomic(path, to_jsonl(training_rows(skill, level, count, seed)))
+        store.write_atomic(path, to_jsonl([row(skill, level, problem) for problem in problems]))
         source = forge_source(skill, level, count, seed)
-        (outcome,) = add(realm, manager, [path], priority=priority, source=source)
+        (outcome,) = add(realm, manager, [path], priority=priority, source=source, provenance=made)
     if outcome.record is None:
         raise RefusedError(f"{name}: {outcome.problem}", "forge other problems with another --seed")
     if outcome.problem:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 from realm_cli.realm import Realm
+from realm_cli.skills import split_of
 
 
 def lines(text: str) -> list[Any]:
@@ -106,14 +108,33 @@ def test_forge_queues_a_quest_and_says_what_happens_next(realm: Realm, run: Any)
     forge = ("quest", "forge", "--skill", "binary", "--level", "2", "--count", "100")
     result = run(*forge, "--seed", "7", realm=realm)
     assert result.code == 0
-    assert "train_bin_level2_100_seed7.jsonl" in result.out
+    assert "train_bin_level2_100_20" in result.out
     assert "1 of 1 in normal" in result.out
     assert "realm battle start" in result.out
     (row,) = json.loads(run(*forge, "--seed", "8", "--priority", "high", "--json", realm=realm).out)
     assert (row["priority"], row["samples"], row["skill"], row["level"]) == ("high", 100, "bin", 2)
     quiet = run(*forge, "--seed", "9", "-q", realm=realm).out
     (path,) = (realm.queue / "normal").glob(f"*{quiet.strip()}*")
-    assert path.name.endswith("train_bin_level2_100_seed9.jsonl")
+    assert re.search(r"train_bin_level2_100_[0-9]{8}-[0-9]{6}\.jsonl$", path.name)
+
+
+def test_a_quest_of_another_difficulty_says_so_and_stays_out_of_the_evals(realm: Realm, run: Any) -> None:
+    forge = ("quest", "forge", "--skill", "bin", "--level", "6", "--count", "50", "--json")
+    (row,) = run(*forge, "--difficulty", "mix={1: [0, 100, 0, 0]}", realm=realm).json
+    assert row["provenance"]["parameters"]["difficulty"] == {"mix": {"1": [0, 100, 0, 0]}}
+    (path,) = (realm.queue / "normal").glob(f"*{row['id']}*")
+    lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    assert all(line["messages"][0]["content"].startswith("Compute [verify]: ") for line in lines)
+    assert {split_of("bin", line["problem_key"]) for line in lines} == {"train"}
+    for wrong, code, message in (
+        ("operations={1: {increment: 1}}", 3, "bin level 6 would have fewer than 5000 problems"),
+        ("mixx={}", 1, "--difficulty: "),
+        ("mix", 2, "'mix' is no setting"),
+        ("mix={", 2, "not valid YAML"),
+    ):
+        refused = run(*forge, "--difficulty", wrong, realm=realm)
+        assert (refused.code, message in refused.err) == (code, True), refused.err
+    assert len(list((realm.queue / "normal").glob("*.jsonl"))) == 1
 
 
 def test_forging_the_same_quest_twice_is_refused(realm: Realm, run: Any) -> None:

@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from datetime import datetime, timezone
 
 import pytest
 
 from realm_bin.skill import BinSkill
+from realm_cli import __version__
 from realm_cli.errors import RefusedError
 from realm_cli.manager import Manager
 from realm_cli.quests import Board
@@ -59,12 +62,14 @@ def test_the_seed_that_nobody_named_is_fixed_by_what_is_forged() -> None:
 
 
 def test_the_name_of_a_quest_tells_what_it_holds() -> None:
-    assert file_name("bin", 3, 2_000, 7) == "train_bin_level3_2000_seed7.jsonl"
+    moment = datetime(2025, 11, 27, 14, 30, 5, tzinfo=timezone.utc)
+    assert file_name("bin", 3, 2_000, moment) == "train_bin_level3_2000_20251127-143005.jsonl"
 
 
 def test_a_forged_quest_is_on_the_board_with_its_provenance(realm: Realm) -> None:
     record = forge(realm, Manager.of(realm), BIN, 3, 200, 7, "high")
-    assert (record.name, record.priority, record.samples) == ("train_bin_level3_200_seed7.jsonl", "high", 200)
+    assert re.fullmatch(r"train_bin_level3_200_\d{8}-\d{6}\.jsonl", record.name)
+    assert (record.priority, record.samples) == ("high", 200)
     assert record.source == "forge bin level 3 count 200 seed 7"
     file = Board(realm).find(record.id)
     assert file is not None
@@ -72,10 +77,22 @@ def test_a_forged_quest_is_on_the_board_with_its_provenance(realm: Realm) -> Non
     assert file.path.read_bytes() == to_jsonl(training_rows(BIN, 3, 200, 7))
 
 
+def test_the_provenance_tells_how_to_make_it_again_and_what_it_holds(realm: Realm) -> None:
+    record = forge(realm, Manager.of(realm), BIN, 2, 300, 7)
+    told = record.provenance
+    assert (told["generator"], told["version"], told["split"], told["closed"]) == (
+        "realm quest forge", __version__, "train", True
+    )  # fmt: skip
+    assert told["parameters"] == {"skill": "bin", "level": 2, "count": 300, "seed": 7, "difficulty": {}}
+    assert told["counts"]["rows"] == sum(told["counts"]["kinds"].values()) == 300
+    assert told["counts"]["problems"] == BIN.space(2)
+    assert Board(realm).record(record.id).provenance == told
+
+
 def test_the_same_quest_twice_is_refused_and_another_seed_named(realm: Realm) -> None:
     forge(realm, Manager.of(realm), BIN, 2, 50, 1)
     with pytest.raises(
-        RefusedError, match=r"train_bin_level2_50_seed1\.jsonl: the same content is already quest"
+        RefusedError, match=r"train_bin_level2_50_[0-9-]+\.jsonl: the same content is already quest"
     ) as caught:
         forge(realm, Manager.of(realm), BIN, 2, 50, 1)
     assert "--seed" in caught.value.hint
