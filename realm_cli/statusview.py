@@ -7,7 +7,8 @@ from typing import Any
 
 from realm_cli import phrases
 from realm_cli.records import EvalView
-from realm_cli.terminal import facts, human_seconds
+from realm_cli.surroundings import GpuView, Surroundings
+from realm_cli.terminal import facts, human_bytes, human_seconds
 from realm_cli.watchtower import ENDED, Snapshot
 
 WIDTH = 80
@@ -17,8 +18,8 @@ LABEL = 9
 
 def render(snapshot: Snapshot) -> str:
     """The snapshot for people, at most 80 columns wide."""
-    blocks = [_hero(snapshot), _battle(snapshot), _board(snapshot), _skills(snapshot)]
-    return "\n\n".join("\n".join(_folded(line) for line in block.splitlines()) for block in blocks)
+    blocks = [_hero(snapshot), _battle(snapshot), _board(snapshot), _skills(snapshot), _around(snapshot.around)]
+    return "\n\n".join("\n".join(_folded(line) for line in block.splitlines()) for block in blocks if block)
 
 
 def _folded(line: str) -> str:
@@ -117,3 +118,38 @@ def _skill(name: str, skill: dict[str, Any]) -> str:
         ("", skill["flagged"] and f"suspicious: {skill['flagged']}"),
     ]
     return _facts(pairs)
+
+
+def _around(around: Surroundings) -> str:
+    """What runs beside the battle; nothing where nothing does."""
+    up = [one.name for one in around.services if one.up]
+    down = [f"{one.name} {one.state}: {one.reason}" for one in around.services if not one.up and one.state != "stopped"]
+    running = [one.id for one in around.tasks if one.running]
+    lost = around.doctor.troubles if around.doctor else []
+    waiting = len(around.transfers)
+    return _facts(
+        [
+            ("services", f"{', '.join(up)} up" if up else None),
+            *(("", line) for line in down),
+            ("tasks", f"{', '.join(running)} running" if running else _next_task(around)),
+            *(("gpu", _gpu(gpu)) for gpu in around.gpus),
+            ("oracle", ", ".join(around.oracle)),
+            ("doctor", f"{lost[0]}; all of it: realm doctor" if lost else None),
+            ("vault", f"{_transfer_words(waiting)}: realm vault transfers" if waiting else None),
+        ]
+    )
+
+
+def _next_task(around: Surroundings) -> str | None:
+    waiting = [one for one in around.tasks if one.enabled]
+    return f"none running, {len(waiting)} enabled; reasons: realm task list" if waiting else None
+
+
+def _transfer_words(count: int) -> str:
+    return f"{count} transfer{' is' if count == 1 else 's are'} under way or waiting"
+
+
+def _gpu(gpu: GpuView) -> str:
+    use = "" if gpu.utilisation is None else f", {gpu.utilisation:.0f} % busy"
+    heat = "" if gpu.temperature is None else f", {gpu.temperature} °C"
+    return f"{gpu.name}: {human_bytes(gpu.memory_used)} of {human_bytes(gpu.memory_total)}{use}{heat}"

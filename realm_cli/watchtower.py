@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import logging
+import os
+import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from realm_cli import champions, inbox, journal, skillstate, status, store
+from msgspec import to_builtins
+
+from realm_cli import champions, inbox, journal, skillstate, status, store, surroundings
 from realm_cli.ledger import Ledger
 from realm_cli.manager import Manager
 from realm_cli.process import is_running
-from realm_cli.quests import Board
+from realm_cli.questfiles import FILE_NAME
+from realm_cli.quests import STATES, Board
 from realm_cli.realm import Realm
 from realm_cli.records import EventRecord, TrainingStatus, seconds_since
 from realm_cli.skill_records import EvalLine, Mastery, SkillState
 from realm_cli.skillbook import GuildSkill, open_skills
 from realm_cli.skills import is_closed
+from realm_cli.surroundings import Surroundings
 
 log = logging.getLogger("realm.watchtower")
 
 STEPS_PER_LEVEL = 1000
 GOLD_PER_QUEST = 100
 ENDED = ("stopped", "failed")
+UNCHANGED_NS = 2_000_000_000
+"""A folder that changed later than this before it was listed may change once more within the same tick of its clock."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,8 @@ class Snapshot:
     """What the battle wrote last, whole."""
     champion: dict[str, Any] | None
     pending_evals: int
+    around: Surroundings
+    """Services, tasks, GPUs, disk, health, transfers, what the Oracle has loaded."""
 
     @property
     def battle_state(self) -> str:
@@ -46,7 +57,7 @@ class Snapshot:
         """The document of `realm status --json`."""
         return {
             "hero": self.hero, "battle": self.battle, "board": self.board, "skills": self.skills,
-            "champion": self.champion, "pending_evals": self.pending_evals,
+            "champion": self.champion, "pending_evals": self.pending_evals, **to_builtins(self.around),
         }  # fmt: skip
 
 
@@ -61,6 +72,7 @@ def gaze(realm: Realm, manager: Manager) -> Snapshot:
         training=training,
         champion=_champion(realm),
         pending_evals=sum(1 for _ in realm.pending_evals.glob("*.json")),
+        around=surroundings.look(realm, manager),
     )
 
 
@@ -143,13 +155,33 @@ def _battle(training: TrainingStatus | None) -> dict[str, Any]:
 
 
 def _board(realm: Realm) -> dict[str, Any]:
-    counts = Board(realm).counts()
-    counts.pop("recently_completed")
+    board = Board(realm)
+    counts = {state: _count(board.folder(state)) for state in STATES if state != "recently_completed"}
     return {
         "inbox": inbox.waiting(realm),
         **counts,
         "completed": journal.count_completed(realm.journal),
     }
+
+
+_counted: dict[Path, tuple[tuple[int, int], int]] = {}
+"""(time and inode of the folder, how many quests it held), for a process that looks again and again."""
+
+
+def _count(folder: Path) -> int:
+    """How many quests lie in a folder; one that has not changed since is not listed again."""
+    try:
+        facts = folder.stat()
+        mark = (facts.st_mtime_ns, facts.st_ino)
+        known = _counted.get(folder)
+        if known is not None and known[0] == mark:
+            return known[1]
+        count = sum(1 for name in os.listdir(folder) if FILE_NAME.fullmatch(name))
+    except FileNotFoundError:
+        return 0
+    if time.time_ns() - facts.st_mtime_ns > UNCHANGED_NS:
+        _counted[folder] = (mark, count)
+    return count
 
 
 def _skills(realm: Realm, manager: Manager) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from flask import Flask, Response, g, redirect, request
 from flask.json.provider import JSONProvider
 from werkzeug.exceptions import HTTPException
 
-from realm_cli import errors
+from realm_cli import errors, exposition
 from realm_cli.errors import AwayError, RealmError, StorageError
 from realm_cli.realm import Realm
 from realm_cli.webbody import PacedInput
@@ -72,6 +72,9 @@ class Service:
     safety: Safety
     page_of_error: PageOfError | None = None
     gauges: Callable[[], dict[str, float]] = dict
+    """Its own numbers, which `/metrics` calls `realm_<name>_…`."""
+    metrics: Callable[[], list[exposition.Metric]] = list
+    """Further ones, with names and labels of their own."""
     answers: Counter[int] = field(default_factory=Counter)
 
 
@@ -247,8 +250,13 @@ def _finish(service: Service, response: Response) -> Response:
 def _metrics(service: Service) -> Response:
     """The text format of Prometheus."""
     prefix = f"realm_{service.name}"
-    lines = [f"# TYPE {prefix}_answers_total counter"]
-    lines += [f'{prefix}_answers_total{{status="{code}"}} {count}' for code, count in sorted(service.answers.items())]
-    for name, value in service.gauges().items():
-        lines += [f"# TYPE {prefix}_{name} gauge", f"{prefix}_{name} {value}"]
-    return Response("\n".join(lines) + "\n", mimetype="text/plain; version=0.0.4")
+    answers = [({"status": str(code)}, float(count)) for code, count in sorted(service.answers.items())]
+    found = [
+        exposition.Metric(f"{prefix}_answers_total", "Answers by HTTP status.", "counter", answers),
+        *(
+            exposition.gauge(f"{prefix}_{name}", name.replace("_", " "), value)
+            for name, value in service.gauges().items()
+        ),
+        *service.metrics(),
+    ]
+    return Response(exposition.render(found), mimetype=exposition.MIMETYPE)

@@ -7,12 +7,13 @@ import logging
 from flask import Flask
 
 from realm_cli.errors import RealmError
+from realm_cli.exposition import Metric
 from realm_cli.manager import Manager
 from realm_cli.pages import Page
 from realm_cli.realm import Realm
 from realm_cli.web import Door, service_of
 from realm_cli.web import make_app as base_app
-from realm_tavern import control_api, frame, live_api
+from realm_tavern import control_api, frame, live_api, numbers
 from realm_tavern.watch import Watch
 
 log = logging.getLogger("realm.tavern")
@@ -25,7 +26,7 @@ def make_app(realm: Realm, manager: Manager, door: Door | None = None) -> Flask:
     watch = Watch(realm, manager, {page.name: page.watches for page in pages if page.watches})
     app.extensions["watch"] = watch
     service = service_of(app)
-    service.gauges = lambda: _gauges(watch)
+    service.metrics = lambda: _metrics(watch)
     service.page_of_error = frame.page_of_error
     frame.furnish(app, watch, pages, service.safety)
     app.register_blueprint(live_api.make(watch))
@@ -52,15 +53,6 @@ def close(app: Flask) -> None:
     watch.close()
 
 
-def _gauges(watch: Watch) -> dict[str, float]:
+def _metrics(watch: Watch) -> list[Metric]:
     look = watch.look()
-    training = look.snapshot.training
-    found = {
-        "open_streams": float(watch.seats),
-        "hero_step": float(look.snapshot.hero["step"]),
-        "disk_free_bytes": float(look.gauges["disk"]["free"]),
-        "battle_running": float(look.snapshot.battle["pid"] is not None),
-    }
-    if training is not None and training.smoothed_loss is not None:
-        found["training_loss"] = training.smoothed_loss
-    return found
+    return numbers.of(look.snapshot, look.gauges, watch.seats)

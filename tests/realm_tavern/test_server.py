@@ -185,7 +185,7 @@ def test_a_flood_of_streams_leaves_room_for_answers(tavern: Open) -> None:
         assert answers.count(b"200") == MAX_STREAMS
         assert answers.count(b"503") == 10
         assert get(f"{opened.url}/health")["status"] == "ok"
-    wait_for(lambda: "open_streams 0.0" in text_of(f"{opened.url}/metrics"), "the streams to be given up")
+    wait_for(lambda: "open_streams 0\n" in text_of(f"{opened.url}/metrics"), "the streams to be given up")
 
 
 def test_clients_that_send_nothing_or_half_a_request_hold_up_nobody(tavern: Open) -> None:
