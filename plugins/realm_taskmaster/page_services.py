@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from realm_cli import services
+from realm_cli import service_config, services
 from realm_cli.errors import NotFoundError, RealmError, nearest
 from realm_cli.manager import Manager
 from realm_cli.realm import Realm
@@ -19,7 +20,7 @@ ALIVE = ("ready", "starting", "stopping", "waiting", "backing off")
 
 def overview(realm: Realm, manager: Manager) -> dict[str, Any]:
     """Every service, and whether a weaver watches over them."""
-    seen, known = services.seen(realm), _known(manager)
+    seen, known = services.seen(realm), _known(realm, manager)
     weaver = services.weaver(realm)
     rows = [_row(realm, name, known.get(name), seen.get(name)) for name in sorted({*seen, *known})]
     return {
@@ -32,7 +33,7 @@ def overview(realm: Realm, manager: Manager) -> dict[str, Any]:
 
 def detail(realm: Realm, manager: Manager, name: str, log_bytes: int) -> dict[str, Any]:
     """One service with its ends and the end of its log. Raises `NotFoundError`."""
-    seen, known = services.seen(realm), _known(manager)
+    seen, known = services.seen(realm), _known(realm, manager)
     if name not in seen and name not in known:
         raise NotFoundError(f"there is no service '{name[:100]}'", nearest(name, {*seen, *known}))
     state = seen.get(name)
@@ -43,14 +44,15 @@ def detail(realm: Realm, manager: Manager, name: str, log_bytes: int) -> dict[st
     }
 
 
-def _known(manager: Manager) -> dict[str, Service]:
-    """What the plugins offer; one that cannot be loaded is the weaver's to complain about."""
-    found = {}
+def _known(realm: Realm, manager: Manager) -> dict[str, Service]:
+    """What plugins offer and people have written down; what of it cannot be read is the weaver's to complain about."""
+    found: dict[str, Service] = {}
+    with suppress(RealmError):
+        own = service_config.configured(realm).services
+        found = {name: Service(name, tuple(one.command), one.title or name) for name, one in own.items() if one.command}
     for name in manager.parts("realm_services"):
-        try:
+        with suppress(RealmError):
             found[name] = manager.load_part("realm_services", name, "service")
-        except RealmError:
-            continue
     return found
 
 
