@@ -21,6 +21,7 @@ GROUP = "realm"
 PART_HOOKS = (
     "realm_commands", "realm_records", "realm_skills", "realm_inspectors", "realm_oracles", "realm_callbacks",
     "realm_pages", "realm_services", "realm_zone_types", "realm_runners", "realm_tasks", "realm_checks",
+    "realm_importers",
 )  # fmt: skip
 
 hookspec = pluggy.HookspecMarker(GROUP)
@@ -96,6 +97,12 @@ def realm_tasks() -> list[Part]:
 @hookspec
 def realm_checks() -> list[Part]:
     """Checks of health: the name is the check's, the object a `realm_cli.checks.Check`."""
+    raise AssertionError("a specification is never called")
+
+
+@hookspec
+def realm_importers() -> list[Part]:
+    """Formats of other tools' data files: the name is what users choose, the object a `realm_cli.importing.Importer` or a class of one."""
     raise AssertionError("a specification is never called")
 
 

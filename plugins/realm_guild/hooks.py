@@ -26,6 +26,7 @@ def realm_commands() -> list[Part]:
         Part("champion promote", f"{_H}:promote_command", "Make a checkpoint the champion."),
         Part("play", "realm_guild.play:play_command", "Train the hero, with progress shown."),
         Part("quest forge", f"{_C}:forge_command", "Make a quest of fresh problems and queue it."),
+        Part("quest import", "realm_guild.import_command:import_command", "Turn other tools' data files into quests."),
     ]
 
 
@@ -53,6 +54,19 @@ def realm_tasks() -> list[Part]:
     return [
         Part("process_eval_queue", "realm_guild.tasks:EVALS", "Pending evals of saved checkpoints."),
         Part("generate_binary", "realm_guild.tasks:FORGE", "A BIN quest at the hero's level."),
+    ]
+
+
+@hookimpl
+def realm_importers() -> list[Part]:
+    """Formats of other tools' data files."""
+    module = "realm_guild.importers"
+    return [
+        Part("pairs", f"{module}:Pairs", "user_prompt, assistant_response."),
+        Part("problems", f"{module}:Problems", "prompt, expected."),
+        Part("messages", f"{module}:Messages", "messages with role and content."),
+        Part("alpaca", f"{module}:Alpaca", "instruction, input, output."),
+        Part("sharegpt", f"{module}:ShareGpt", "conversations with from and value."),
     ]
 
 

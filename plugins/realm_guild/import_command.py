@@ -1,0 +1,60 @@
+"""`realm quest import`."""
+
+from __future__ import annotations
+
+import click
+
+from realm_cli.errors import EXIT_FAILED, EXIT_REFUSED
+from realm_cli.questview import describe, quest_json, what_next
+from realm_cli.realm import PRIORITIES
+from realm_cli.terminal import Context, emit, existing_files, json_option, note, pass_context_realm, quiet_option
+
+
+@click.command("import")
+@click.argument("files", nargs=-1, required=True)
+@click.option(
+    "--format", "wanted", metavar="NAME", default="", help="The format (default: found by the keys of the rows)."
+)
+@click.option("--priority", type=click.Choice(PRIORITIES), default="normal", show_default=True)
+@click.option("--dry-run", is_flag=True, help="Say what would happen; change nothing.")
+@json_option
+@quiet_option
+@pass_context_realm
+def import_command(
+    ctx: Context, files: tuple[str, ...], wanted: str, priority: str, dry_run: bool, as_json: bool, quiet: bool
+) -> int:
+    """Convert FILES of other tools to quests and put them on the board; the sources stay.
+
+    Formats: the original's rows (pairs, problems, messages), alpaca, sharegpt; in JSON lines or one JSON document. The chat
+    files of axolotl and LLaMA-Factory have one of these. All files are converted before the first one is queued.
+    """
+    from realm_cli import importing
+
+    paths = existing_files(files)
+    for path in paths:
+        tried, _ = importing.queue(ctx.realm, ctx.manager, path, wanted=wanted, dry_run=True)
+        if dry_run and not quiet:
+            click.echo(f"{path} would become a quest of {tried.rows:,} rows (format {tried.format})")
+    if dry_run:
+        return 0
+    done = [importing.queue(ctx.realm, ctx.manager, path, wanted=wanted, priority=priority) for path in paths]
+    queued = [outcome.record for _, outcome in done if outcome and outcome.record and not outcome.problem]
+
+    def render() -> None:
+        for record in queued:
+            click.echo(record.id if quiet else describe(ctx.realm, record))
+        if queued and not quiet:
+            click.echo(what_next(ctx.realm))
+
+    emit([quest_json(record, "queued") for record in queued], as_json, render)
+    for converted, outcome in done:
+        if outcome and outcome.problem:
+            note(f"error: {converted.path}: {outcome.problem}")
+            note(f"hint: {outcome.hint}")
+        elif converted.repeats and not quiet:
+            count = f"{converted.repeats} {'row repeats' if converted.repeats == 1 else 'rows repeat'}"
+            note(f"warning: {converted.path}: {count} the prompt of an earlier row")
+    problems = [outcome for _, outcome in done if outcome and outcome.problem]
+    if any(not outcome.duplicate for outcome in problems):
+        return EXIT_FAILED
+    return EXIT_REFUSED if problems else 0

@@ -1,0 +1,214 @@
+"""Other tools' data files as quests: the face of importers (hook `realm_importers`), and the conversion of a file."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from realm_cli import __version__, datafiles, intake, store
+from realm_cli.errors import FormatError, NotFoundError, UsageError, nearest
+from realm_cli.manager import Manager
+from realm_cli.realm import Realm
+
+SUFFIXES = (".json", *datafiles.SUFFIXES)
+_WHITE = re.compile(r"[ \t\n\r]*")
+_decoder = json.JSONDecoder()
+
+
+class ConversionError(ValueError):
+    """Why a row cannot be converted, in words; who calls `convert` knows its line."""
+
+
+class Importer(Protocol):
+    """A format of rows. What a part of `realm_importers` is, or a class of one; the part's name is what users type."""
+
+    def recognises(self, row: dict[str, Any]) -> bool:
+        """Whether the row has this format's shape, by its keys."""
+        ...
+
+    def convert(self, row: dict[str, Any]) -> dict[str, Any]:
+        """The row as a quest has it: `messages`, and what else is to be kept. Raises `ConversionError`."""
+        ...
+
+
+class Found(NamedTuple):
+    """A row of a file."""
+
+    line: int
+    row: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What came of a file."""
+
+    path: Path
+    format: str
+    rows: int
+    repeats: int
+    """Rows that ask what an earlier one asked already."""
+
+
+def queue(
+    realm: Realm, manager: Manager, path: Path, *, wanted: str = "", priority: str = "normal", dry_run: bool = False
+) -> tuple[Converted, intake.Outcome | None]:
+    """Convert a file and put it on the board; with `dry_run` only convert it. Raises `FormatError` with file and line."""
+    with tempfile.TemporaryDirectory(prefix="realm-import-") as folder:
+        target = Path(folder) / datafiles.safe_name(f"{path.name.partition('.json')[0]}.jsonl")
+        done = convert(manager, path, target, wanted)
+        if dry_run:
+            return done, None
+        source = f"import {done.format} {datafiles.printable(path.absolute())}"
+        provenance = {
+            "generator": "realm quest import", "version": __version__, "parameters": {"format": done.format},
+            "counts": {"rows": done.rows, "repeated_prompts": done.repeats},
+        }  # fmt: skip
+        (outcome,) = intake.add(realm, manager, [target], priority=priority, source=source, provenance=provenance)
+        return done, outcome
+
+
+def convert(manager: Manager, path: Path, target: Path, wanted: str = "") -> Converted:
+    """Write the rows of `path` to `target` as a quest has them, by the importer `wanted` or the one that knows them."""
+    importers = _importers(manager, wanted)
+    name, rows, prompts = wanted, 0, set[str]()
+    with open(target, "wb") as file:
+        for line, row in read(path):
+            where = f"{path}:{line}"
+            name = name or _recognised(importers, row, where)
+            if not importers[name].recognises(row):
+                raise FormatError(where, f"not a row of the format {name} ({_keys(row)})", "one file has one format")
+            try:
+                made = importers[name].convert(row)
+            except ConversionError as error:
+                raise FormatError(where, str(error)) from None
+            file.write(msgspec.json.encode(made) + b"\n")
+            rows += 1
+            prompts.add(next((one["content"] for one in made["messages"] if one["role"] == "user"), ""))
+    if not rows:
+        raise FormatError(str(path), "it holds no row")
+    return Converted(path, name, rows, rows - len(prompts))
+
+
+def _importers(manager: Manager, wanted: str) -> dict[str, Importer]:
+    parts = manager.parts("realm_importers")
+    if wanted and wanted not in parts:
+        raise NotFoundError(f"there is no importer '{wanted}'", nearest(wanted, parts))
+    made = {name: manager.load_part("realm_importers", name, "importer") for name in ([wanted] if wanted else parts)}
+    return {name: one() if isinstance(one, type) else one for name, one in made.items()}
+
+
+def _recognised(importers: dict[str, Importer], row: dict[str, Any], where: str) -> str:
+    """The one format that the row has."""
+    names = [name for name, importer in importers.items() if importer.recognises(row)]
+    if not names:
+        known = ", ".join(importers) or "none"
+        raise FormatError(where, f"no importer knows such a row ({_keys(row)})", f"known formats: {known}")
+    if len(names) > 1:
+        raise UsageError(f"{where}: the row could be of {' and '.join(names)}", f"choose: --format {names[0]}")
+    return names[0]
+
+
+def _keys(row: dict[str, Any]) -> str:
+    return f"keys: {', '.join(list(row)[:8]) or 'none'}"
+
+
+# -- reading -------------------------------------------------------------------------------------------------------
+
+
+def read(path: Path) -> Iterator[Found]:
+    """Every row with its line: of JSON lines, of a JSON list, of the lists in a JSON object.
+
+    What else stands in such an object (`level` beside `problems`) holds for each of its rows.
+    """
+    if not path.name.lower().endswith(SUFFIXES):
+        raise UsageError(f"{path} is no file that can be imported", f"it has to end with {', '.join(SUFFIXES)}")
+    found = _of_lines(path) if path.name.lower().endswith(datafiles.SUFFIXES) else _of_document(path)
+    for line, row in found:
+        if not isinstance(row, dict):
+            raise FormatError(f"{path}:{line}", f"the row is {type(row).__name__}, expected an object")
+        yield Found(line, row)
+
+
+def _of_lines(path: Path) -> Iterator[tuple[int, Any]]:
+    for line, text in datafiles.read_rows(path):
+        if text.strip():
+            yield line, store.parse_json(text, f"{path}:{line}")
+
+
+def _of_document(path: Path) -> Iterator[tuple[int, Any]]:
+    try:
+        text = store.read_bytes(path).decode()
+    except UnicodeDecodeError as error:
+        raise FormatError(str(path), f"not UTF-8: byte {error.start + 1} is wrong") from None
+    try:
+        at = _skip(text, 0)
+        lists, facts = ([_list(text, at)[0]], {}) if text[at : at + 1] == "[" else _object(text, at)
+    except json.JSONDecodeError as error:
+        raise FormatError(f"{path}:{error.lineno}", f"not valid JSON ({error.msg})") from None
+    except RecursionError:
+        raise FormatError(str(path), "nested too deeply") from None
+    line, before = 1, 0
+    for start, row in (one for rows in lists for one in rows):
+        line += text.count("\n", before, start)
+        before = start
+        yield line, {**facts, **row} if isinstance(row, dict) else row
+
+
+def _skip(text: str, at: int) -> int:
+    """The next place that is not white."""
+    match = _WHITE.match(text, at)
+    return match.end() if match else at
+
+
+def _expect(text: str, at: int, wanted: str) -> str:
+    if text[at : at + 1] not in tuple(wanted):
+        raise json.JSONDecodeError(f"expected {' or '.join(wanted)}", text, at)
+    return text[at]
+
+
+Placed = list[tuple[int, Any]]
+"""Values with the place where each begins."""
+
+
+def _list(text: str, at: int) -> tuple[Placed, int]:
+    """(the values of the list that begins at `at`, the place after it)."""
+    found: Placed = []
+    _expect(text, at, "[")
+    at = _skip(text, at + 1)
+    while text[at : at + 1] != "]":
+        value, end = _decoder.raw_decode(text, at)
+        found.append((at, value))
+        at = _skip(text, end)
+        if _expect(text, at, ",]") == ",":
+            at = _skip(text, at + 1)
+    return found, at + 1
+
+
+def _object(text: str, at: int) -> tuple[list[Placed], dict[str, Any]]:
+    """(the lists of objects in an object, what else stands in it)."""
+    lists: list[Placed] = []
+    facts: dict[str, Any] = {}
+    _expect(text, at, "{")
+    at = _skip(text, at + 1)
+    while text[at : at + 1] != "}":
+        _expect(text, at, '"')
+        key, end = _decoder.raw_decode(text, at)
+        at = _skip(text, end)
+        _expect(text, at, ":")
+        at = _skip(text, at + 1)
+        if text[at : at + 1] == "[":
+            values, end = _list(text, at)
+            lists.append(values)
+        else:
+            facts[key], end = _decoder.raw_decode(text, at)
+        at = _skip(text, end)
+        if _expect(text, at, ",}") == ",":
+            at = _skip(text, at + 1)
+    return lists, facts
