@@ -41,11 +41,14 @@ def warm(realm: Realm, manager: Manager) -> str:
 
 
 def start(realm: Realm) -> None:
-    """Load a new champion in a process of its own: whoever crowned it does not wait, and ends when it likes."""
+    """Load a new champion in a process of its own: whoever crowned it does not wait, and ends when it likes.
+
+    It is no run of the task master: the task that crowned it may have the GPU.
+    """
     if why_not(realm):
         return
     process = subprocess.Popen(
-        verbs.line_of(realm, "task", "run", ID), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        verbs.line_of(realm, "task", "exec", ID), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     threading.Thread(target=process.wait, name="warm-up", daemon=True).start()
