@@ -2,7 +2,10 @@
 
 | name | what it gives |
 |---|---|
-| `Realm(root=None)` | the realm of `root`, else the nearest one; `.watchtower.pool.gaze()` is a snapshot |
+| `Realm(root=None)` | the realm of `root`, else the nearest one; it has |
+| `.watchtower.pool.gaze()` | a snapshot; `.battle_state`, `.hero`, `.battle`, `.board`, `.skills`, `.around` |
+| `.sentinels.inspector.full_patrol()` | an examination; `.is_all_clear`, `.findings` |
+| `.arena`, `.guild`, `.vault`, `.oracle` | a `TrainerEngine`, a `Guild`, a `VaultKeeper`, an `Oracle` |
 | `get_ledger()` | the active hero's ledger: `get_latest`, `get_best`, `list_all`, `get` |
 | `record_checkpoint(entry)` | adds a record to its hero's ledger; for the battle |
 | `extract_step(name)` | the step in a checkpoint's name; an error when it does not parse |
@@ -23,7 +26,7 @@ from __future__ import annotations
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from realm_cli import realm as core
 from realm_cli.checkpoint_records import LedgerRecord
@@ -31,14 +34,19 @@ from realm_cli.checkpoints import extract_step
 from realm_cli.hosts import Host, Hosts
 from realm_cli.ledger import Ledger
 
+if TYPE_CHECKING:
+    from realm_cli.generation import Generator
+    from realm_cli.oracleclient import Answer, OracleClient
+
 __all__ = [
-    "Realm", "extract_step", "get_host", "get_ledger", "get_service_url", "is_trainer_local", "record_checkpoint",
+    "Oracle", "Realm", "extract_step", "get_host", "get_ledger", "get_service_url", "is_trainer_local", "record_checkpoint",
 ]  # fmt: skip
 
 _PLUGIN_NAMES = {
     "TrainerEngine": "realm_arena.engine",
     "StorageRegistry": "realm_vault.registering",
     "StrongholdType": "realm_vault.registering",
+    "Guild": "realm_guild.api",
     "Sentinels": "realm_sentinels.api",
     "VaultDiscovery": "realm_vault.api",
     "VaultKeeper": "realm_vault.api",
@@ -81,6 +89,35 @@ class _Watchtower:
         self.pool = _Pool(realm)
 
 
+class Oracle:
+    """Exact checkpoints that answer: over the Oracle's server, or opened in this process."""
+
+    def __init__(self, realm: core.Realm) -> None:
+        self._realm = realm
+
+    def client(self, host: str | None = None) -> OracleClient:
+        """The server of a machine in `hosts.yaml`, else the one here: `.info`, `.load`, `.unload`, `.chat`, `.chat_stream`.
+
+        Raises `NotFoundError` when none runs.
+        """
+        from realm_cli.oracleclient import find_oracle
+
+        return find_oracle(self._realm, host)
+
+    def chat(self, message: str, step: int, *, host: str | None = None, hero: str | None = None) -> Answer:
+        """The reply of one exact checkpoint, which has to be loaded there."""
+        from realm_cli.generation import Message
+
+        return self.client(host).chat([Message("user", message)], step, hero=hero)
+
+    def open(self, step: int, *, hero: str | None = None) -> Generator:
+        """The checkpoint in this process, without a server; `close` it afterwards."""
+        from realm_cli.generation import open_generator
+        from realm_cli.manager import Manager
+
+        return open_generator(self._realm, Manager.of(self._realm), hero or self._realm.config.hero, step)
+
+
 class Realm(core.Realm):
     """A realm with its parts at hand."""
 
@@ -96,6 +133,16 @@ class Realm(core.Realm):
     def arena(self) -> Any:
         """Battles: a `TrainerEngine`."""
         return __getattr__("TrainerEngine")(self)
+
+    @cached_property
+    def guild(self) -> Any:
+        """Skills and levels: a `Guild`."""
+        return __getattr__("Guild")(self)
+
+    @cached_property
+    def oracle(self) -> Oracle:
+        """Inference on exact checkpoints."""
+        return Oracle(self)
 
     @cached_property
     def sentinels(self) -> Any:
