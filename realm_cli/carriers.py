@@ -25,8 +25,10 @@ KEEP_SECONDS = 60
 class Carrier(Protocol):
     """Runs programs on one machine."""
 
-    def run(self, command: Sequence[str], data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-        """Run a program with `data` as its standard input. Raises `AwayError` when the machine is not reached."""
+    def run(
+        self, command: Sequence[str], data: bytes = b"", seconds: float = COMMAND_SECONDS
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run a program with `data` as its standard input. Raises `AwayError` when the machine is not reached in time."""
 
     def rsync(self, path: str) -> tuple[list[str], str]:
         """(further arguments of rsync, how rsync names that path)."""
@@ -41,9 +43,11 @@ class Carrier(Protocol):
 class Here:
     """This machine."""
 
-    def run(self, command: Sequence[str], data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    def run(
+        self, command: Sequence[str], data: bytes = b"", seconds: float = COMMAND_SECONDS
+    ) -> subprocess.CompletedProcess[bytes]:
         """Run it here."""
-        return subprocess.run(list(command), input=data, capture_output=True, timeout=COMMAND_SECONDS, check=False)
+        return subprocess.run(list(command), input=data, capture_output=True, timeout=seconds, check=False)
 
     def rsync(self, path: str) -> tuple[list[str], str]:
         """`./` keeps a name with a colon from being taken for a host."""
@@ -92,10 +96,16 @@ class Ssh:
         name = f"{self.place}:{self.port}:{os.environ.get('HOME', '')}"
         return folder / hashlib.sha256(name.encode()).hexdigest()[:16]
 
-    def run(self, command: Sequence[str], data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    def run(
+        self, command: Sequence[str], data: bytes = b"", seconds: float = COMMAND_SECONDS
+    ) -> subprocess.CompletedProcess[bytes]:
         """Run it there. The far shell sees every argument quoted."""
         line = ["ssh", *self.options(), "--", self.place, shlex.join(command)]
-        done = _called(line, data)
+        try:
+            done = _called(line, data, seconds)
+        except subprocess.TimeoutExpired:
+            words = f"{self.place} did not answer within {seconds:g} s"
+            raise AwayError(words, "try again later") from None
         if done.returncode == 255:
             words = done.stderr.decode("utf-8", "replace")
             raise self.explain(words) or AwayError(f"ssh to {self.place} failed: {_last(words)}", "try again later")
@@ -147,13 +157,11 @@ class Ssh:
         )
 
 
-def _called(line: list[str], data: bytes) -> subprocess.CompletedProcess[bytes]:
+def _called(line: list[str], data: bytes, seconds: float) -> subprocess.CompletedProcess[bytes]:
     try:
         # The kept connection is a process of its own that holds standard error open: a file, as a pipe would not end.
         with tempfile.TemporaryFile() as said:
-            done = subprocess.run(
-                line, input=data, stdout=subprocess.PIPE, stderr=said, timeout=COMMAND_SECONDS, check=False
-            )
+            done = subprocess.run(line, input=data, stdout=subprocess.PIPE, stderr=said, timeout=seconds, check=False)
             said.seek(0)
             return subprocess.CompletedProcess(line, done.returncode, done.stdout, said.read())
     except FileNotFoundError as error:

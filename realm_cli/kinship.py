@@ -64,6 +64,8 @@ def is_realm_program(pid: int) -> bool:
     except OSError:
         return False
     names = [word.rpartition(b"/")[2] for word in words]
+    if any(name.startswith(b"job_supervisor.py") for name in names):
+        return True  # what it started descends from it
     by_module = any(pair == (b"-m", b"realm_cli") for pair in zip(words, words[1:], strict=False))
     return by_module or b"realm" in names[:2]
 

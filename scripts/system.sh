@@ -13,6 +13,10 @@ mount mount
 unshare util-linux
 rsync rsync
 sshd openssh-server
+sbatch slurm-client
+slurmctld slurmctld
+slurmd slurmd
+munged munge
 '
 
 missing() {

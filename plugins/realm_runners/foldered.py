@@ -15,6 +15,10 @@ from realm_cli.records import now
 from realm_runners.records import JobOrder, JobRecord
 from realm_runners.supervisor.desk import ID
 
+KEPT = 2000
+"""Jobs of which the realm knows where they went."""
+SURPLUS = 200
+
 
 class Desk(Protocol):
     """Who answers for the job folders of one machine. None = it knows no such job."""
@@ -47,15 +51,15 @@ class FolderRunner:
         """Start it, detached; one of that id that is there already is left as it is."""
         check(job)
         enter(self._realm, self._place, job)
-        return _status(job.id, self._desk.submit(order_of(job)))
+        return to_status(job.id, self._desk.submit(order_of(job)))
 
     def poll(self, job: str) -> JobStatus:
         """How it stands."""
-        return _status(known(job), self._desk.poll(job))
+        return to_status(known(job), self._desk.poll(job))
 
     def cancel(self, job: str) -> JobStatus:
         """End it with all that it started."""
-        return _status(known(job), self._desk.cancel(job))
+        return to_status(known(job), self._desk.cancel(job))
 
     def logs(self, job: str, offset: int = 0) -> Output:
         """What it said from `offset` on."""
@@ -110,13 +114,22 @@ def enter(realm: Realm, place: str, job: Job) -> None:
     path = jobs_folder(realm) / f"{job.id}.json"
     record = JobRecord(id=job.id, place=place, name=job.name, command=list(job.command), submitted_at=now())
     if store.write_new(path, record):
+        _forget_old(realm)
         return
     there = store.read_record(path, JobRecord)
     if there.place != place:
         raise RefusedError(f"job {job.id} went to {there.place} already", "choose another id")
 
 
-def _status(job: str, found: dict[str, Any] | None) -> JobStatus:
+def _forget_old(realm: Realm) -> None:
+    paths = [path for path in jobs_folder(realm).glob("[!.]*.json") if path.is_file()]
+    if len(paths) > KEPT + SURPLUS:
+        for path in sorted(paths, key=lambda one: one.stat().st_mtime)[:-KEPT]:
+            store.delete(path)
+
+
+def to_status(job: str, found: dict[str, Any] | None) -> JobStatus:
+    """The answer of a supervisor as the core knows it."""
     if found is None:
         raise unknown(job)
     given = {key: value for key, value in found.items() if value is not None}

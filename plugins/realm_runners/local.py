@@ -30,6 +30,7 @@ class LocalDesk:
         """Start a job, in the realm's root unless it names a folder."""
         if not order.folder:
             order = msgspec.structs.replace(order, folder=str(self._realm.root))
+        desk.tidy(self._root, KEPT)
         try:
             return desk.submit(self._root, order.id, order.to_dict())
         except OSError as error:

@@ -58,5 +58,5 @@ class SlurmJob(Record, frozen=True, kw_only=True):
 
     kind: ClassVar[str] = "job_slurm"
     number: str
-    cluster_name: str
+    name: str
     """The name that it was submitted under, by which it is found before its number is on disk."""

@@ -14,6 +14,8 @@ import time
 from realm_runners.supervisor.files import ENDED, Data, now, pieces, read, take, write
 from realm_runners.supervisor.processes import below, boot, carriers_of, is_alive, send
 
+SURPLUS = 50
+"""Folders are deleted when there are so many more than are kept."""
 READ = 1000000
 """Bytes of output that are told at once."""
 START_SECONDS = 30
@@ -134,8 +136,9 @@ def logs(root: str, job: str, offset: int) -> tuple[int, bytes] | None:
 def tidy(root: str, keep: int) -> None:
     """Delete the folders of ended jobs, but for the `keep` latest."""
     root = os.path.expanduser(root)
-    ended = []
-    for name in os.listdir(root) if os.path.isdir(root) else []:
+    ended: list[tuple[str, str]] = []
+    folders = [one.name for one in os.scandir(root) if one.is_dir()] if os.path.isdir(root) else []
+    for name in folders if len(folders) > keep + SURPLUS else []:
         state = read(os.path.join(root, name, "state.json")) if ID.match(name) else None
         if state is not None and state["state"] in ENDED:
             ended.append((state.get("ended_at") or "", name))

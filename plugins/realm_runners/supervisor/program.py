@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from typing import Any
 
@@ -31,11 +32,24 @@ def answer(verb: str, root: str, job: str, more: str) -> int:
     return 0
 
 
+def guarded(root: str, job: str) -> int:
+    """Supervise in a child, and bury the job when that is killed: a cluster's node has nobody else who would."""
+    child = os.fork()
+    if child == 0:
+        return work.supervise(os.path.join(root, job))
+    work.adopt()
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))
+    _, how = os.waitpid(child, 0)
+    if os.WIFSIGNALED(how) and os.path.exists(os.path.join(root, job, "state.json")):
+        desk.poll(root, job)
+    return 1 if how else 0
+
+
 def main(words: list[str]) -> int:
     """`VERB ROOT ID [MORE]`."""
     verb, root, job = words[:3]
     if verb == "detach":
         return work.detach(os.path.join(root, job))
     if verb == "supervise":
-        return work.supervise(os.path.join(root, job))
+        return guarded(root, job)
     return answer(verb, root, job, words[3] if len(words) > 3 else "0")

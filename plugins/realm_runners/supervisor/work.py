@@ -41,12 +41,17 @@ def supervise(folder: str, tell: int = -1) -> int:
     lock = take(folder, wait=True)
     if lock is None or read(os.path.join(folder, "state.json")) is not None:
         return 0
+    adopt()
+    state = Supervisor(folder, tell).run()
+    return 0 if state["state"] == "done" else 1
+
+
+def adopt() -> None:
+    """From now on whoever daemonises below this process becomes its child."""
     with contextlib.suppress(ImportError, OSError, AttributeError):
         import ctypes
 
-        ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: whoever daemonises becomes our child
-    state = Supervisor(folder, tell).run()
-    return 0 if state["state"] == "done" else 1
+        ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
 
 
 class Supervisor:
