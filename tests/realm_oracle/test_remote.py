@@ -23,6 +23,7 @@ from realm_guild import requests
 from realm_oracle import warmup
 from realm_oracle.remote import weights_of
 from realm_oracle_boxes import FAR, HERO, TwoBoxes, train
+from realm_tavern.app import make_app
 
 ASK = [[Message("user", "Compute: add(①, ①)")]]
 
@@ -201,6 +202,21 @@ def test_a_checkpoint_that_was_damaged_there_is_refused(reached: TwoBoxes) -> No
         finally:
             model.write_bytes(whole)
     assert checkpoints.open_checkpoint(folder).step == step
+
+
+def test_the_taverns_page_loads_and_talks_there(reached: TwoBoxes) -> None:
+    realm = reached.here
+    client, step = make_app(realm, Manager.of(realm)).test_client(), Ledger(realm).get_latest().step
+    away = client.post("/oracle/load", json={"step": step, "host": FAR})
+    assert (away.status_code, (away.json or {})["success"]) == (503, False)
+    with reached.answering():
+        loaded = client.post("/oracle/load", json={"step": step, "host": FAR}).json or {}
+        assert (loaded["success"], loaded["weights_sha256"]) == (True, weights_of(realm, HERO, step))
+        said = client.post("/oracle/chat", json={"step": step, "host": FAR, "message": "hello"}).json or {}
+        assert (said["success"], said["weights_sha256"]) == (True, loaded["weights_sha256"])
+        hosts = (client.get("/oracle/status").json or {})["hosts"]
+        assert [model["step"] for model in hosts[FAR]["loaded_models"]] == [step]
+        assert "the Oracle does not run here" in hosts["here"]["reason"]
 
 
 def test_a_chat_goes_to_the_second_box_or_says_that_it_does_not(boxes: TwoBoxes) -> None:
