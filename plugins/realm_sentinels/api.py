@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from realm_cli.checks import Finding
-from realm_cli.manager import Manager
 from realm_cli.realm import Realm
-from realm_sentinels.doctor import examine
+from realm_sentinels.doctor import examine, plugins
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Inspector:
 
     def full_patrol(self) -> Patrol:
         """All checks, with evidence and remedy; as `realm doctor` it writes `status/doctor.json`."""
-        record = examine(self._realm, Manager.of(self._realm))
+        record = examine(self._realm, plugins(self._realm))
         return Patrol(record.at, record.findings)
 
 

@@ -148,9 +148,10 @@ def _by_words(traces: Traces) -> Death | None:
     """Only what it said at its end counts: the last error, or the lines about it."""
     if _signal_of(traces.code) == signal.SIGKILL:
         return None  # whoever is killed says nothing of it
-    ending = "\n".join(_ending(traces.said))
+    # Indented lines are frames and their sources: a path or a name in them says nothing.
+    words = [line for line in reversed(_ending(traces.said)) if not line.startswith("  ")]
     for kind, pattern, summary, remedy in _SIGNS:
-        for line in reversed(ending.splitlines()):
+        for line in words:
             if pattern.search(line.strip()):
                 return Death(kind=kind, summary=summary, evidence=_short(line), remedy=remedy)
     return None

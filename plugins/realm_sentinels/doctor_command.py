@@ -24,11 +24,12 @@ WIDTH = 80
 @pass_context_realm
 def doctor_command(ctx: Context, fix: bool, only: str | None, as_json: bool, quiet: bool) -> int:
     """Examine the realm: what is wrong, how that is known, what to do. Exit code 1 when there is an error."""
-    mended = doctor.mend(ctx.realm, ctx.manager, only) if fix else []
+    manager = doctor.plugins(ctx.realm)
+    mended = doctor.mend(ctx.realm, manager, only) if fix else []
     for one in mended:
         if not quiet:
             note(f"{'mended' if one.ok else 'not mended'}: {one.check}: {one.said}")
-    record = doctor.examine(ctx.realm, ctx.manager, only)
+    record = doctor.examine(ctx.realm, manager, only)
     data = {**record.to_dict(), "mended": [msgspec.to_builtins(one) for one in mended]}
     text = page(record, is_fixing=fix, is_quiet=quiet)
     emit(data, as_json, lambda: click.echo(text, nl=bool(text)))

@@ -41,7 +41,8 @@ class Guardian:
         self._begun = time.monotonic()
         self._progress = Progress(60 * self._config.stuck_minutes)
         self._record = records.read(realm)
-        self._child: subprocess.Popen[bytes] | None = None
+        self.child: subprocess.Popen[bytes] | None = None
+        """The battle that it started last, until its end is dealt with."""
         self._told = ""
 
     def look(self) -> None:
@@ -84,7 +85,7 @@ class Guardian:
                 return
             log.warning("the battle hangs: %s; %s", silence, where)
             how = victim.end(self._beat)
-        death = crash.classify(traces.of_battle(self._realm, training.process.pid, hung=f"{silence}; {where}; {how}"))
+        death = crash.classify(traces.of_battle(self._realm, training, hung=f"{silence}; {where}; {how}"))
         self._conclude(training, death)
 
     # -- after its end -------------------------------------------------------------------------------------------------
@@ -100,10 +101,8 @@ class Guardian:
         is_watched = watched is not None and watched.process == training.process
         if not is_watched and seconds_since(training.heartbeat) > time.monotonic() - self._begun + NEW_SECONDS:
             return  # it died long before we came: the doctor tells of it
-        code = self._child.poll() if self._child is not None and self._child.pid == training.process.pid else None
-        reason = training.reason if training.state == "failed" else ""
-        found = traces.of_battle(self._realm, training.process.pid, reason=reason, code=code)
-        self._conclude(training, crash.classify(found))
+        code = self.child.poll() if self.child is not None and self.child.pid == training.process.pid else None
+        self._conclude(training, crash.classify(traces.of_battle(self._realm, training, code=code)))
 
     def _conclude(self, training: TrainingStatus, death: Death) -> None:
         """Tell it, write it down, start again. A kill between two of these lets the next guardian go on."""
@@ -157,13 +156,13 @@ class Guardian:
         output = traces.output_file(self._realm)
         try:
             with open(output, "ab") as file:
-                self._child = subprocess.Popen(
+                self.child = subprocess.Popen(
                     verbs.line_of(self._realm, *command), stdin=subprocess.DEVNULL, stdout=file, stderr=file,
                     cwd=self._realm.root, start_new_session=True,
                 )  # fmt: skip
         except OSError as error:
             raise StorageError("start the battle, with its output in", output, error) from error
-        return mark_of(self._child.pid)
+        return mark_of(self.child.pid)
 
     def _close(self, fallen: BattleDeath, what: str) -> None:
         log.warning("%s", what)
@@ -175,12 +174,12 @@ class Guardian:
 
     def _child_that_never_fought(self, training: TrainingStatus | None) -> None:
         """A battle that we started and that ended before it could say anything of itself."""
-        child = self._child
+        child = self.child
         if child is None or child.poll() is None:
             return
         if training is not None and training.process.pid == child.pid:
             return  # it did, and is dealt with as any other
-        self._child = None
+        self.child = None
         said = traces.tail(traces.output_file(self._realm), 8192) + traces.tail(traces.stacks_file(self._realm))
         death = crash.classify(crash.Traces(code=child.returncode, said=said))
         log.warning("the battle that was started again ended at once: %s", death.summary)

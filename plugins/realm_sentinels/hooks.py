@@ -14,6 +14,7 @@ def realm_commands() -> list[Part]:
     return [
         Part("doctor", "realm_sentinels.doctor_command:doctor_command", "Examine the realm; mend what is safe."),
         Part("guardian", "realm_sentinels.guardian_command:guardian_command", "Watch the battle; start it again."),
+        Part("drill", "realm_sentinels.drill_command:drill_command", "Cause a failure in a copy and see it recover."),
     ]
 
 

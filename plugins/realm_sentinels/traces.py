@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import re
 from contextlib import suppress
+from datetime import datetime, timezone
 from pathlib import Path
 
 from realm_cli.realm import Realm
+from realm_cli.records import TrainingStatus
 from realm_sentinels.crash import Traces
 
 TAIL_BYTES = 32 * 1024
@@ -35,11 +37,24 @@ def tail(path: Path, size: int = TAIL_BYTES) -> str:
         return ""
 
 
-def of_battle(realm: Realm, pid: int, *, reason: str = "", code: int | None = None, hung: str = "") -> Traces:
-    """The traces of the battle with that pid; `reason` is what it wrote of its own end."""
-    # The stacks are of the last battle alone; the log may end with warnings of its whole life, so it comes first.
-    said = f"{tail(realm.logs / 'battle.log', 8192)}\n{tail(stacks_file(realm))}\n{reason}\n"
-    return Traces(code=code, said=said, kernel=killed_by_kernel(pid), hung=hung)
+def of_battle(realm: Realm, training: TrainingStatus, *, code: int | None = None, hung: str = "") -> Traces:
+    """The traces of the battle that wrote this status last.
+
+    What it logged of troubles that it overcame is no trace: only its stacks and its own last word are.
+    """
+    said = _own_stacks(realm, training) + (f"\n{training.reason}\n" if training.state == "failed" else "")
+    return Traces(code=code, said=said, kernel=killed_by_kernel(training.process.pid), hung=hung)
+
+
+def _own_stacks(realm: Realm, training: TrainingStatus) -> str:
+    """Those of this very battle: what an earlier one left is older than its start."""
+    path = stacks_file(realm)
+    try:
+        written = datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
+        is_own = written >= datetime.fromisoformat(training.started_at)
+    except (OSError, ValueError):
+        return ""
+    return tail(path) if is_own else ""
 
 
 def killed_by_kernel(pid: int) -> str:

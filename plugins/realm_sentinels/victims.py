@@ -89,7 +89,7 @@ class Victim:
             said += f", in the kernel at {waits}" if waits not in ("", "0") else ""
         if self._catches(signal.SIGUSR1, facts):
             before = _size(stacks)
-            self._send(signal.SIGUSR1)
+            self.send(signal.SIGUSR1)
             deadline = time.monotonic() + STACKS_SECONDS
             while _size(stacks) == before and time.monotonic() < deadline and not self._ended(TURN_SECONDS):
                 beat()
@@ -103,10 +103,10 @@ class Victim:
     def end(self, beat: Callable[[], None]) -> str:
         """SIGTERM, and SIGKILL when that is of no use; how it ended."""
         if not _status(self._pid).get("State", "").startswith(("T", "t")):  # what was made to stand still hears nothing
-            self._send(signal.SIGTERM)
+            self.send(signal.SIGTERM)
             if self._wait(GRACE_SECONDS, beat):
                 return "it ended after SIGTERM"
-        self._send(signal.SIGKILL)
+        self.send(signal.SIGKILL)
         return "it was killed" if self._wait(KILLED_SECONDS, beat) else "not even SIGKILL ends it"
 
     def _wait(self, seconds: float, beat: Callable[[], None]) -> bool:
@@ -120,7 +120,8 @@ class Victim:
     def _ended(self, seconds: float) -> bool:
         return bool(select.select([self._descriptor], [], [], seconds)[0])
 
-    def _send(self, number: int) -> None:
+    def send(self, number: int) -> None:
+        """Signal it, if it is still there."""
         with suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._descriptor, number)
 

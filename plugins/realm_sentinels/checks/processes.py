@@ -74,9 +74,7 @@ def _running(training: TrainingStatus, where: str) -> Finding:
 
 def _died(realm: Realm, training: TrainingStatus, where: str) -> Finding:
     known = records.death_of(realm, training.process)
-    death = known.death if known else crash.classify(
-        traces.of_battle(realm, training.process.pid, reason=training.reason if training.state == "failed" else "")
-    )  # fmt: skip
+    death = known.death if known else crash.classify(traces.of_battle(realm, training))
     if death.kind == "interrupted":
         return _well("no battle runs; the last one was interrupted", where)
     is_closed = training.state in ENDED
