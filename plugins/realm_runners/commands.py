@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -124,7 +125,9 @@ def list_command(ctx: Context, last: int, as_json: bool) -> None:
         rows.append(_document(record, status, away.get(record.place, "")))
 
     def render() -> None:
-        shown = [{**row, "what": str(row["name"] or " ".join(row["command"]))[:24]} for row in rows]
+        shown: list[dict[str, Any]] = [
+            {**row, "what": str(row["name"] or " ".join(row["command"]))[:24]} for row in rows
+        ]
         click.echo(table(shown, ["id", "state", "place", "what"]) if rows else "no job yet: realm job run -- COMMAND")
         for row in rows:
             if row["reason"]:
@@ -151,7 +154,7 @@ def show_command(ctx: Context, job_id: str, as_json: bool) -> None:
 def logs_command(ctx: Context, job_id: str, follow: bool) -> None:
     """Print what a job said, byte for byte; the middle of a flood is left out."""
     runner, offset = _runner(ctx, job_id), 0
-    out = click.get_binary_stream("stdout")
+    out = sys.stdout.buffer
     while True:
         has_ended = not follow or runner.poll(job_id).state in ENDED
         while (piece := runner.logs(job_id, offset)).data:

@@ -46,20 +46,36 @@ def log_to_file(realm: Realm, quiet: bool) -> None:
 @click.option("--until-empty", is_flag=True, help="End with the board instead of waiting for more quests.")
 @click.option("--forge", is_flag=True, help="Make quests at the hero's levels whenever the board is empty.")
 @click.option("--until", "goals", metavar="SKILL=LEVEL", multiple=True, help="End when that level is in training.")
+@click.option("--on", "place", metavar="PLACE", help="Train as a job of a cluster: slurm, slurm:PARTITION.")
+@click.option("--gpus", type=click.IntRange(0, 1), default=1, show_default=True, help="With --on: GPUs to ask for.")
 @quiet_option
 @pass_context_realm
-def start_command(ctx: Context, until_empty: bool, forge: bool, goals: tuple[str, ...], quiet: bool) -> None:
+def start_command(
+    ctx: Context, until_empty: bool, forge: bool, goals: tuple[str, ...], place: str | None, gpus: int, quiet: bool
+) -> None:
     """Train what is on the board, quest after quest, until stopped (Ctrl-C saves and stops)."""
     if until_empty and forge:
         raise UsageError("--until-empty ends with the board, --forge never lets it be empty", "leave one of them out")
     realm, manager = ctx.realm, ctx.manager
     orders = Orders(forge=forge, until=goals_of(realm, goals))
+    if place:
+        options = {"--until-empty": until_empty, "--forge": forge, "--quiet": quiet}
+        words = [word for word, given in options.items() if given]
+        _start_on(ctx, place, gpus, [*words, *(f"--until={goal}" for goal in goals)], quiet=quiet)
+        return
     log_to_file(realm, quiet)
     spinning.settle()
     with stacks.written(realm):
         from realm_arena.battle import Battle
 
         Battle(realm, manager, until_empty=until_empty, orders=orders).run()
+
+
+def _start_on(ctx: Context, place: str, gpus: int, words: list[str], *, quiet: bool) -> None:
+    from realm_arena import elsewhere
+
+    job = elsewhere.submit(ctx.realm, ctx.manager, place, gpus, words)
+    click.echo(job.id if quiet else f"{job.id} is {job.state} on {place}; end it with: realm job cancel {job.id}")
 
 
 @click.command("check")
