@@ -273,7 +273,7 @@ class Pool:
             one = Loaded(source, generator, worker, taken, identity, held.pop_all())
         with self._lock:
             self._loaded[one.key] = one
-        self._tell("oracle_loaded", one, weights_sha256=generator.weights_sha256, memory=taken)
+        self.tell("oracle_loaded", one, weights_sha256=generator.weights_sha256, memory=taken)
         return one
 
     def _opened(self, source: Source) -> Generator:
@@ -286,7 +286,7 @@ class Pool:
             problem = f"{source.name} of {source.hero} cannot be loaded: {type(error).__name__}: {error}"
             raise RealmError(problem, "the server's log says more") from error
 
-    def _tell(self, name: str, one: Loaded, **facts: Any) -> None:
+    def tell(self, name: str, one: Loaded, **facts: Any) -> None:
         """An event; a full disk keeps nobody from being answered."""
         try:
             events.emit(self._realm, self._manager, name, hero=one.source.hero, step=one.source.step, **facts)
@@ -341,7 +341,7 @@ class Pool:
         one.held.close()
         with self._lock:
             self._tokens += one.worker.tokens
-        self._tell("oracle_unloaded", one, reason=reason)
+        self.tell("oracle_unloaded", one, reason=reason)
 
     def _watch_idle(self) -> None:
         """Unload what nobody asked for a while."""
