@@ -92,6 +92,7 @@ class Master:
         return found
 
     def _announced(self) -> str | None:
+        assert self.process.poll() is None, self.log.read_text()
         found = services.running(self.realm, "taskmaster")
         return found.url if found is not None and found.process.pid == self.process.pid else None
 

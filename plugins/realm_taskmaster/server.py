@@ -57,7 +57,7 @@ class _Views:
             Route("GET", "/api/jobs/<job>", self.job, faces.JobFace),
             Route("POST", "/api/jobs/<job>/cancel", self.cancel, faces.JobFace, refuses=(409,)),
             Route("GET", "/api/gpus", self.gpus, faces.GpusFace),
-            Route("GET", "/api/metrics", self.metrics, faces.MetricsFace),
+            Route("GET", "/api/metrics", self.counts, faces.MetricsFace),
             Route("GET", "/api/tasks", self.tasks, faces.TypesFace),
         ]
 
@@ -126,7 +126,7 @@ class _Views:
             )
         )
 
-    def metrics(self) -> Answer:
+    def counts(self) -> Answer:
         """How many jobs wait, run and ended, and how many cards are idle. `/metrics` says it for Prometheus."""
         _no_arguments()
         ended = Counter(run.state for run in task_records.history(self.realm, ALL))
