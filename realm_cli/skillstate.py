@@ -9,7 +9,7 @@ from pathlib import Path
 
 from realm_cli import store
 from realm_cli.realm import Realm
-from realm_cli.skill_records import EvalLine, SkillState
+from realm_cli.skill_records import EvalLine, SkillState, SparringRecord
 
 EVALS_THAT_COUNT = 3
 """Evals, each on another checkpoint, over which a level's accuracy is the mean."""
@@ -38,6 +38,16 @@ def read(realm: Realm, hero: str, skill: str) -> SkillState | None:
 def met(realm: Realm, hero: str) -> list[str]:
     """The skills that a hero has met, sorted."""
     return sorted(path.stem for path in (realm.skill_states / hero).glob("*.json") if not path.name.startswith("."))
+
+
+def sparring_path(realm: Realm) -> Path:
+    """Where the last sparrings are recorded."""
+    return realm.status / "sparring.json"
+
+
+def sparrings(realm: Realm) -> SparringRecord:
+    """The last sparrings; a damaged record is set aside and reported, and begins anew."""
+    return store.read_or_set_aside(sparring_path(realm), SparringRecord) or SparringRecord()
 
 
 def locked_by(realm: Realm, hero: str, unlock: Mapping[str, int]) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -122,4 +123,12 @@ def _whole(name: str, default: str = "") -> int:
     return int(text)
 
 
-PAGE = Page(name="guild", title="Guild", plain="Skills and evals", icon="guild", order=30, path="/guild", make=make)
+def _watched(realm: Realm) -> list[Path]:
+    """What the page shows beside the Tavern's own topics."""
+    return [skillstate.sparring_path(realm)]
+
+
+PAGE = Page(
+    name="guild", title="Guild", plain="Skills and evals", icon="guild", order=30, path="/guild", make=make,
+    watches=_watched,
+)  # fmt: skip

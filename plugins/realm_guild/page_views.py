@@ -12,12 +12,14 @@ from realm_cli import champions, skillstate
 from realm_cli.errors import NotFoundError
 from realm_cli.manager import Manager
 from realm_cli.realm import Realm
-from realm_cli.skill_records import EvalLine, SkillState
+from realm_cli.skill_records import EvalLine, SkillState, SparringRun
 from realm_cli.skillbook import GuildSkill, open_skill
 from realm_cli.skillstate import wilson
 from realm_guild import requests, results
 from realm_guild.views import by_kind, history_row, level_rows, skill_rows
 
+SPARRINGS = 5
+"""Sparrings in a list."""
 RECENT = 12
 """Evals in a list."""
 POINTS = 60
@@ -25,15 +27,21 @@ POINTS = 60
 
 
 def overview(realm: Realm, manager: Manager) -> dict[str, Any]:
-    """Every skill with its standing, the champion, the evals that wait."""
+    """Every skill with its standing, the champion, the last sparrings, the evals that wait."""
     hero = realm.config.hero
     champion = champions.read(realm, hero)
     return {
         "hero": hero,
         "skills": [_row(realm, manager, row) for row in skill_rows(realm, manager)],
         "champion": champion.to_dict() if champion else None,
+        "sparring": [msgspec.to_builtins(run) for run in _sparrings(realm, hero)],
         **_pending(realm),
     }
+
+
+def _sparrings(realm: Realm, hero: str) -> list[SparringRun]:
+    """The hero's last sparrings, newest first."""
+    return [run for run in skillstate.sparrings(realm).runs if run.hero == hero][: -SPARRINGS - 1 : -1]
 
 
 def _pending(realm: Realm) -> dict[str, Any]:

@@ -137,7 +137,7 @@ def bout(
 
 def mend(realm: Realm, ever: list[tuple[QuestRecord, Source]], step: int) -> dict[str, SparringRun]:
     """Write those down that were killed when their quest was queued already; by the quest's id."""
-    known, mended = {run.quest for run in history.read(realm).runs}, dict[str, SparringRun]()
+    known, mended = {run.quest for run in skillstate.sparrings(realm).runs}, dict[str, SparringRun]()
     for record, source in sorted(ever, key=lambda one: one[0].number):
         if record.id not in known and not sources.is_stale(realm, source, step):
             facts = {"quest": record.id, "rows": record.samples, "wrong": record.samples // 3, "at": record.added_at}

@@ -6,11 +6,12 @@ import msgspec
 import pytest
 from flask.testing import FlaskClient
 
-from realm_cli import champions, store
+from realm_cli import champions, skillstate, store
 from realm_cli.ledger import Ledger
 from realm_cli.manager import Manager
 from realm_cli.quests import Board
 from realm_cli.realm import Realm
+from realm_cli.skill_records import SparringRecord, SparringRun, SparringSample
 from realm_guild import results
 from realm_guild_heroes import HERO, FakeBattle, first, tune
 from realm_tavern.app import make_app
@@ -147,3 +148,21 @@ def test_looking_changes_nothing(realm: Realm, client: FlaskClient) -> None:
     ):
         page(client, path)
     assert files() == before
+
+
+def test_the_last_sparrings_are_shown_newest_first_with_wrong_answers(client: FlaskClient, realm: Realm) -> None:
+    assert "Sparring" not in page(client, "/guild")
+    run = SparringRun(
+        at="2026-01-01T00:00:00.000+00:00", hero=HERO, step=1, weights_sha256="0" * 64, skill="bin", level=2, count=100,
+        asked=100, wrong=40, rows=120, quest="0123456789ab", samples=[SparringSample("Compute: x", "x = ①", SCRIPT)],
+    )  # fmt: skip
+    runs = [msgspec.structs.replace(run, step=step) for step in range(1, 8)]
+    runs.append(msgspec.structs.replace(run, hero="other", step=99))
+    store.write_record(skillstate.sparring_path(realm), SparringRecord(runs=runs))
+    text = page(client, "/guild")
+    for part in ("Sparring", "40 of 100", '<a href="/quests/0123456789ab">120 rows</a>', "Compute: x", "x = ①"):
+        assert part in text, part
+    assert SCRIPT not in text
+    overview = client.get("/api/guild").json
+    assert overview is not None
+    assert [one["step"] for one in overview["sparring"]] == [7, 6, 5, 4, 3]

@@ -12,16 +12,18 @@ import tempfile
 from pathlib import Path
 
 from helpers import PATIENCE, Run, environment, realm_line, wait_for
+from realm_cli import skillstate
 from realm_cli.manager import Manager
 from realm_cli.quests import Board
 from realm_cli.realm import Realm
-from realm_sparring import history, sources
+from realm_sparring import sources
 from realm_sparring.validating import check_file
 
 HARNESS = """
 import json, os, shutil, signal, sys
 from pathlib import Path
-from realm_cli import intake, store
+from realm_cli import intake, skillstate, store
+from realm_cli import skillstate
 from realm_cli.manager import Manager
 from realm_cli.quests import Board
 from realm_cli.realm import Realm
@@ -65,7 +67,7 @@ while True:
         "killed": killed,
         "queued": [(file.id, board.record(file.id).source, store.sha256_file(file.path)) for file in board.files("high")],
         "all": sorted(record.id for record in board.records()),
-        "runs": [(run.number, run.count, run.rows, run.quest) for run in history.read(realm).runs],
+        "runs": [(run.number, run.count, run.rows, run.quest) for run in skillstate.sparrings(realm).runs],
         "intake": sorted(os.listdir(realm.intake)),
     }))
     shutil.rmtree(root)
@@ -115,9 +117,9 @@ def test_a_real_sparring_that_is_killed_leaves_a_whole_quest_or_none(run: Run, r
         wait_for(functools.partial(reached, realm, process), "the moment")
         process.send_signal(signal.SIGKILL)
         process.wait(timeout=PATIENCE)
-    if not history.read(realm).runs:  # else the last one was faster than the signal
+    if not skillstate.sparrings(realm).runs:  # else the last one was faster than the signal
         assert run(*line).code == 0
-    (quest,) = history.read(realm).runs
+    (quest,) = skillstate.sparrings(realm).runs
     (file, _, source), (wanted, _, _) = *sources.waiting(realm), *sources.waiting(calm)
     assert (quest.quest, file.path.read_bytes()) == (file.id, wanted.path.read_bytes())
     assert check_file(realm, Manager.of(realm), file.path, source).findings == []

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from helpers import Run
-from realm_cli import store
+from realm_cli import skillstate, store
 from realm_cli.errors import RealmError, RefusedError
 from realm_cli.ledger import Ledger
 from realm_cli.quests import Board
@@ -36,7 +36,7 @@ def test_a_real_checkpoint_spars_and_its_wrong_answers_are_trained_to_their_end(
     assert record.name == f"sparring_bin_level1_step{STEP}_no1.jsonl"
     checked = run("spar", "validate", "--json")
     assert (checked.code, [report["findings"] for report in checked.json]) == (0, [[]])
-    assert store.read_record(history.path_of(realm), SparringRecord).runs[0].quest == file.id
+    assert store.read_record(skillstate.sparring_path(realm), SparringRecord).runs[0].quest == file.id
 
     battle = run("battle", "start", "--until-empty")
     assert battle.code == 0, battle.err
@@ -163,10 +163,12 @@ def test_a_second_sparring_at_once_is_refused(run: Run, realm: Realm) -> None:
 
 def test_the_record_keeps_the_last_runs_and_what_a_newer_realm_wrote(realm: Realm) -> None:
     run = fought(realm, Said(realm, wrong), queue=False).run
-    store.write_record(history.path_of(realm), msgspec.structs.replace(history.read(realm), unknown={"later": 1}))
+    store.write_record(
+        skillstate.sparring_path(realm), msgspec.structs.replace(skillstate.sparrings(realm), unknown={"later": 1})
+    )
     for number in range(2, history.KEPT + 3):
         history.add(realm, msgspec.structs.replace(run, number=number))
-    found = history.read(realm)
+    found = skillstate.sparrings(realm)
     assert (len(found.runs), found.unknown) == (history.KEPT, {"later": 1})
     assert history.last_number(realm, HERO, STEP, "bin", 6) == history.KEPT + 2
     assert len(found.runs[0].samples) == 3
@@ -183,12 +185,12 @@ def test_the_source_of_a_quest_reads_back(realm: Realm) -> None:
 
 def test_a_quest_that_was_queued_but_not_written_down_is_written_down_and_nothing_is_asked_again(realm: Realm) -> None:
     whole = fought(realm, Said(realm, wrong), count=20).run
-    history.path_of(realm).unlink()
+    skillstate.sparring_path(realm).unlink()
     hero = Said(realm, wrong)
     result = fought(realm, hero, count=30)
     assert (result.was_queued, hero.asked) == (True, [])
     facts = ("hero", "step", "weights_sha256", "skill", "level", "number", "count", "asked", "wrong", "rows", "quest")
     assert [getattr(result.run, name) for name in facts] == [getattr(whole, name) for name in facts]
     assert wording.summary(result).endswith(f"an interrupted sparring had queued quest {whole.quest} already")
-    assert [run.quest for run in history.read(realm).runs] == [whole.quest]
+    assert [run.quest for run in skillstate.sparrings(realm).runs] == [whole.quest]
     assert fought(realm, hero).run.number == 2
