@@ -94,6 +94,11 @@ def _own(realm: Realm, name: str, config: ServiceConfig) -> Spec:
     )  # fmt: skip
 
 
+def forgotten(realm: Realm, name: str) -> Spec:
+    """A service that no plugin offers and no file names any more: what runs of it can only be stopped."""
+    return _own(realm, name, ServiceConfig())
+
+
 def _spec(
     name: str, config: ServiceConfig, *, title: str, line: Iterable[str], needs: Iterable[str], enabled: bool,
     in_play: bool, heartbeat: Path | None, probe: Literal["http", "heartbeat", "process"], live: float, stop: float,

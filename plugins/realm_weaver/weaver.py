@@ -24,7 +24,7 @@ from realm_cli.records import now
 from realm_cli.service_records import Ending, ServiceState, WeaverRecord
 from realm_weaver import logs, processes, requests
 from realm_weaver.keeping import Keeping
-from realm_weaver.plan import Plan, plan, with_needs
+from realm_weaver.plan import Plan, forgotten, plan, with_needs
 from realm_weaver.probes import Answer, ask_beside
 from realm_weaver.processes import Held
 
@@ -56,6 +56,8 @@ class Weaver:
         self._record = WeaverRecord(process=this_process(), started_at=now(), beside=beside)
         self._logs_due = self._save_due = 0.0
         self._disk_refuses = False
+        self._forgotten: set[str] = set()
+        """Services that run and stand in no settings any more; they are stopped."""
         self._log_sizes: dict[str, int] = {}
 
     def run(self) -> None:
@@ -106,6 +108,11 @@ class Weaver:
         for name, spec in self._plan.items():
             record = store.read_or_set_aside(services.state_path(self.realm, name), ServiceState)
             self._kept[name] = Keeping(self, spec, record)
+        for name, state in services.seen(self.realm).items():
+            if name not in self._kept and state.process is not None and state.state != "foreign":
+                self._plan = {**self._plan, name: forgotten(self.realm, name)}
+                self._kept[name] = Keeping(self, self._plan[name], state)
+                self._forgotten.add(name)
         lines = {}
         for name, keeping in self._kept.items():
             mark = keeping.record.process
@@ -147,7 +154,7 @@ class Weaver:
         gone = {name: spec for name, spec in self._plan.items() if name not in new and not self._kept[name].is_idle}
         self._plan = {**new, **gone}
         self._kept = {name: self._kept[name] for name in self._plan}
-        self._wanted -= set(gone)
+        self._forgotten = set(gone)
 
     def _note(self, **changes: object) -> None:
         """Say how the weaver itself is."""
@@ -188,11 +195,8 @@ class Weaver:
 
     def _want(self) -> None:
         """Tell every service whether it should run."""
-        wanted = (
-            set()
-            if self._leaving
-            else set(with_needs(self._plan, self._wanted & set(self._plan)) + self._beside_play())
-        )
+        asked = with_needs(self._plan, self._wanted & set(self._plan) - self._forgotten)
+        wanted = [] if self._leaving else [*asked, *self._beside_play()]
         for name, keeping in self._kept.items():
             keeping.wanted = name in wanted
 
