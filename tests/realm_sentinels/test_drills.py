@@ -38,7 +38,7 @@ def drill(run: Run, realm: Realm, places: Path, name: str) -> None:
     assert (outcome["drill"], outcome["recovered"], outcome["reason"]) == (name, True, "")
     assert [step["what"] for step in outcome["steps"] if not step["ok"] or not step["evidence"]] == []
     assert len(outcome["steps"]) >= len(outcome["plan"])
-    assert list(places.iterdir()) == []
+    assert list(places.glob("realm-drill-*")) == []
     assert fingerprint(realm) == before
 
 
@@ -64,7 +64,7 @@ def test_a_drill_shows_its_plan_then_each_step_with_evidence_in_80_columns(run: 
     assert max(map(len, lines)) <= 80
     assert any(line.startswith("ok      every file is the same (") for line in lines)
     assert lines[-1].startswith("cut-transfer: recovered, in ")
-    (kept,) = places.iterdir()
+    (kept,) = places.glob("realm-drill-*")
     assert done.err.startswith(f"the throw-away realm is in {kept}")
     assert (kept / "realm" / "configs" / "realm.yaml").is_file()
     assert not (kept / "realm" / "configs" / "hosts.yaml").exists()
@@ -92,7 +92,7 @@ def test_a_drill_fails_where_the_guardian_may_not_start_battles_again(run: Run, 
     assert done.err == (
         "error: hung-battle: not recovered: the battle was not started again: guardian.restart is false\n"
     )
-    assert list(places.iterdir()) == []
+    assert list(places.glob("realm-drill-*")) == []
 
 
 def test_a_dead_oracle_recovers(run: Run, realm: Realm, places: Path) -> None:

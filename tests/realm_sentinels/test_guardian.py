@@ -289,7 +289,7 @@ def test_who_hangs_is_asked_where_it_stands_then_to_end_then_killed(
             said = victim.evidence(stacks, lambda: beats.append(1))
             assert said.startswith("state ")
             assert said.endswith("its stacks are in battle.stacks")
-            assert "in stands_still" in stacks.read_text()
+            wait_for(lambda: "in stands_still" in stacks.read_text(), "the whole of its stacks")
             assert victim.end(lambda: beats.append(1)) == how
     assert process.returncode == (-signal.SIGKILL if hearing == "deaf" else -signal.SIGTERM)
 
@@ -322,7 +322,7 @@ def test_a_real_battle_writes_its_stacks_when_it_is_asked_and_when_it_breaks(
     assert victim is not None
     with victim:
         assert "its stacks are in battle.stacks" in victim.evidence(stacks, lambda: None)
-    assert "in run" in stacks.read_text()
+    wait_for(lambda: "in run" in stacks.read_text(), "the whole of its stacks")
     fighting.until("training", step=training.step + 1)
     fighting.kill(signal.SIGABRT)
     assert "Fatal Python error: Aborted" in stacks.read_text()
