@@ -24,6 +24,16 @@ def realm_commands() -> list[Part]:
 
 
 @hookimpl
+def realm_records() -> list[Part]:
+    """The task master's files."""
+    module = "realm_cli.task_records"
+    return [
+        Part("task_run", f"{module}:TaskRun", "One run of a task."),
+        Part("task_master", f"{module}:TaskMasterRecord", "How the task master saw things last."),
+    ]
+
+
+@hookimpl
 def realm_services() -> list[Part]:
     """The task master and its API."""
     return [
