@@ -1,15 +1,15 @@
 """The Oracle on the CPU with dio-mini: many chats at a time beside one after another, the first token, two steps in turn.
 
 All ask one real `realm oracle serve` through HTTP with as many clients as there are chats; generate() of transformers is
-given the same prompts as ready token ids in one batch, without any server. `transformers serve` is asked in the same way
-as ours where it starts. Greedy, to the same number of tokens; replies that differ end the benchmark.
+given the same prompts as ready token ids in one batch, without any server. `transformers serve`, in the peers' environment,
+is asked in the same way as ours where it starts; its rate is by the tokens that it says it made. Greedy, to the same end
+tokens; replies of ours that differ from generate()'s end the benchmark.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib.util
 import json
 import os
 import signal
@@ -23,6 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from benchmarks import peers
 from benchmarks.common import Report, at_least, at_most, fresh_folder, our_versions
 from benchmarks.evals import Peer, ended, make_realm, start_battle
 from realm_arena.rows import Message as RowMessage
@@ -38,7 +39,6 @@ TOKENS = 64
 FIRST_TRIES = 30
 START_SECONDS = 60.0
 GOAL = "bin=2"
-Texts = list[str]
 
 
 def conversations() -> list[list[Message]]:
@@ -73,7 +73,7 @@ def timed(work: Callable[[], Any]) -> tuple[float, Any]:
     return time.perf_counter() - begun, result
 
 
-def at_once(ask: Callable[[list[Message]], str], asked: list[list[Message]]) -> Texts:
+def at_once(ask: Callable[[list[Message]], Any], asked: list[list[Message]]) -> list[Any]:
     """All by as many clients at a time."""
     with ThreadPoolExecutor(len(asked)) as threads:
         return list(threads.map(ask, asked))
@@ -113,15 +113,14 @@ def switching(report: Report, client: OracleClient, steps: tuple[int, int], roun
 @contextlib.contextmanager
 def their_server(report: Report, folder: Path) -> Iterator[str | None]:
     """`transformers serve` in a process of its own; None, with the reason in the report, where it does not start."""
-    missing = [name for name in ("fastapi", "uvicorn", "openai") if importlib.util.find_spec(name) is None]
-    if missing:
-        report.line("transformers serve", f"left out: it needs {', '.join(missing)}, not installed here")
-        report.data["left_out"] = {"transformers serve": f"needs {', '.join(missing)}"}
+    try:
+        program = peers.python().with_name("transformers")
+    except (OSError, subprocess.CalledProcessError) as error:
+        leave_out(report, f"the peers' environment cannot be made: {error}")
         yield None
         return
     with socket.create_server(("127.0.0.1", 0)) as wire:
         port = wire.getsockname()[1]
-    program = Path(sys.executable).with_name("transformers")
     line = [str(program), "serve", "--host", "127.0.0.1", "--port", str(port), "--device", "cpu"]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
     process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
@@ -130,20 +129,27 @@ def their_server(report: Report, folder: Path) -> Iterator[str | None]:
         while time.monotonic() < deadline and process.poll() is None:
             with contextlib.suppress(OSError):
                 socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                their_chat(url, folder, conversations()[0])
-                yield url
-                return
+                break
             time.sleep(0.2)
-        report.line("transformers serve", "left out: it does not start or answer here")
-        report.data["left_out"] = {"transformers serve": "does not start or answer"}
-        yield None
+        answers = False
+        with contextlib.suppress(OSError, KeyError, ValueError):
+            answers = their_chat(url, folder, conversations()[0]) > 0
+        if not answers:
+            leave_out(report, "it does not start or answer here")
+        yield url if answers else None
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait()
 
 
-def their_chat(url: str, folder: Path, conversation: list[Message]) -> str:
-    """One chat with it, without streaming."""
+def leave_out(report: Report, why: str) -> None:
+    """Say why there is nothing to compare with."""
+    report.line("transformers serve", f"left out: {why}")
+    report.data["left_out"] = {"transformers serve": why}
+
+
+def their_chat(url: str, folder: Path, conversation: list[Message]) -> int:
+    """One chat with it, without streaming; how many tokens it made."""
     body = {
         "model": str(folder), "messages": [{"role": turn.role, "content": turn.content} for turn in conversation],
         "max_tokens": TOKENS, "temperature": 0.0, "stream": False,
@@ -152,8 +158,7 @@ def their_chat(url: str, folder: Path, conversation: list[Message]) -> str:
         f"{url}/v1/chat/completions", json.dumps(body).encode(), {"Content-Type": "application/json"}
     )
     with urllib.request.urlopen(request, timeout=120) as answer:
-        text: str = json.load(answer)["choices"][0]["message"]["content"]
-        return text
+        return int(json.load(answer)["usage"]["completion_tokens"])
 
 
 # -- together ----------------------------------------------------------------------------------------------------
@@ -184,15 +189,16 @@ def compare(report: Report, realm: Realm, rounds: int) -> None:
         }
         if their_url is not None:
             contenders["transformers serve"] = lambda: at_once(lambda one: their_chat(their_url, folder, one), asked)
-        times: dict[str, list[float]] = {name: [] for name in contenders}
+        rates: dict[str, list[float]] = {name: [] for name in contenders}
         for number in range(-1, rounds):
             for name, work in contenders.items():
                 seconds, given = timed(work)
                 if name in ("at once", "one after another") and given != [reply.text for reply in expected]:
                     raise SystemExit(f"{name} gives other replies than generate()")
+                made = sum(given) if name == "transformers serve" else tokens
                 if number >= 0:
-                    times[name].append(seconds)
-        tell(report, times, tokens)
+                    rates[name].append(made / seconds)
+        tell(report, rates)
         firsts = [first_token(client, record.step, asked[n % CHATS]) for n in range(FIRST_TRIES + 3)][3:]
         report.measured("first token", [1000 * each for each in firsts], "ms", at_most(100))
         switching(report, client, (record.step, 0), rounds)
@@ -205,14 +211,14 @@ def peer_answers(peer: Peer, prompts: list[list[int]]) -> list[list[int]]:
     return peer.answer(Exam([], prompts, TOKENS), len(prompts))
 
 
-def tell(report: Report, times: dict[str, list[float]], tokens: int) -> None:
+def tell(report: Report, rates: dict[str, list[float]]) -> None:
     """Tokens a second of each, and ours at once beside the others."""
-    for name, values in times.items():
-        report.measured(name, [tokens / each for each in values], "tokens/s")
-    for name in times:
+    for name, values in rates.items():
+        report.measured(name, values, "tokens/s")
+    for name in rates:
         if name != "at once":
             target = at_least(4) if name == "one after another" else None
-            report.ratio(name, [b / a for a, b in zip(times["at once"], times[name], strict=True)], target)
+            report.ratio(name, [a / b for a, b in zip(rates["at once"], rates[name], strict=True)], target)
 
 
 def main() -> None:
