@@ -31,7 +31,7 @@ def run_command(ctx: Context, quiet: bool) -> None:
         signal.signal(number, lambda *_: stopping.set())
     if not quiet:
         note("Ctrl-C ends it")
-    run(ctx.realm, stopping, send)
+    run(ctx.realm, ctx.manager, stopping, send)
 
 
 @click.command("list")

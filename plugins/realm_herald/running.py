@@ -17,8 +17,10 @@ import msgspec
 
 from realm_cli import eventwords, services, store
 from realm_cli.errors import RealmError
+from realm_cli.manager import Manager
 from realm_cli.realm import Realm
 from realm_herald import settings
+from realm_herald.disk import DiskWatch
 from realm_herald.following import Follower
 from realm_herald.herald import Herald
 from realm_herald.records import HeraldRecord, Message, record_path
@@ -182,7 +184,7 @@ class Crew:
             thread.join(max(0.0, deadline - time.monotonic()))
 
 
-def run(realm: Realm, stopping: threading.Event, send: Send) -> None:
+def run(realm: Realm, manager: Manager, stopping: threading.Event, send: Send) -> None:
     """Work until `stopping`. The configuration is read again when it changes; with a mistake in it the one before stays.
 
     Raises `LockedError` when the heralds of this realm are at work already.
@@ -190,11 +192,13 @@ def run(realm: Realm, stopping: threading.Event, send: Send) -> None:
     store.make_folders([record_path(realm, settings.LOG).parent])
     with store.locked(record_path(realm, ".lock"), wait=False, owner="another `realm herald run`"):
         seen, crew = _mark(realm), Crew(workers(realm, settings.load(realm), send))
+        disk = DiskWatch(realm, manager)
         services.announce(realm, "herald")
         beat_at = 0.0
         while not stopping.wait(LOOK_SECONDS):
             if _mark(realm) != seen:
                 seen, crew = _mark(realm), _renewed(realm, crew, send)
+            disk.turn()
             if time.monotonic() >= beat_at and crew.is_well():
                 beat_at = time.monotonic() + BEAT_SECONDS
                 _beat(realm)

@@ -246,6 +246,19 @@ def test_a_changed_configuration_is_read_and_a_wrong_one_leaves_the_old(
     assert texts(receiver.until(2)) == ["the board is empty", "the battle begins"]
 
 
+def test_a_disk_without_room_for_the_next_checkpoints_is_told_once(
+    realm: Realm, configure: Start, herald: Start, receiver: Receiver, hook: str
+) -> None:
+    configure(phone={"url": hook})
+    text = realm.config_file.read_text()
+    assert "reserve_mb: 1\n" in text
+    realm.config_file.write_text(text.replace("reserve_mb: 1\n", "reserve_mb: 1000000000\n"))
+    herald()
+    (heard,) = receiver.until(1)
+    assert heard.json["message"].startswith("the disk is nearly full: ")
+    assert heard.json["message"].endswith("are free, the next checkpoints need 1000.0 TB")
+
+
 def test_two_at_once_are_refused(herald: Start, run: Run) -> None:
     herald()
     second = run("herald", "run")
