@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import getpass
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -71,8 +74,6 @@ class Cluster:
         self.start()
 
     def _write(self) -> None:
-        import getpass
-
         host = os.uname().nodename
         text = CONF.format(
             control=free_port(), node=free_port(), user=getpass.getuser(), folder=self.folder, host=host,
@@ -125,7 +126,8 @@ class Cluster:
 
     def close(self) -> None:
         """End its jobs, then its programs."""
-        self.call("scancel", "--partition", "main")
+        self.call("scancel", "--user", getpass.getuser())
+        wait_for(lambda: not self.call("squeue", "-h").stdout.strip(), "the end of all jobs")
         for one in reversed(self._running):
             one.terminate()
         for one in self._running:
@@ -134,4 +136,16 @@ class Cluster:
             except subprocess.TimeoutExpired:
                 one.kill()
                 one.wait()
+        for pid in self._left():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self._place.cleanup()
+
+    def _left(self) -> list[int]:
+        """Processes that know this cluster, and are not the tests themselves."""
+        found = []
+        for path in Path("/proc").glob("[0-9]*/environ"):
+            with contextlib.suppress(OSError):
+                if f"SLURM_CONF={self.conf}".encode() in path.read_bytes().split(b"\0"):
+                    found.append(int(path.parent.name))
+        return [pid for pid in found if pid != os.getpid()]
