@@ -7,6 +7,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import msgspec
 
@@ -27,6 +28,7 @@ log = logging.getLogger("realm.guardian")
 RESTARTS_PER_HOUR = 5
 """One more than a quest takes that kills the battle: after three failures at one place it is held."""
 NEW_SECONDS = 60.0
+DYING_SECONDS = 10.0
 STACK_LINES = 40
 
 
@@ -101,8 +103,16 @@ class Guardian:
         is_watched = watched is not None and watched.process == training.process
         if not is_watched and seconds_since(training.heartbeat) > time.monotonic() - self._begun + NEW_SECONDS:
             return  # it died long before we came: the doctor tells of it
-        code = self.child.poll() if self.child is not None and self.child.pid == training.process.pid else None
+        code = self._exit_status(training.process)
         self._conclude(training, crash.classify(traces.of_battle(self._realm, training, code=code)))
+
+    def _exit_status(self, mark: ProcessMark) -> int | None:
+        """That of a battle that we started. Its first thread may be gone a moment before the others are."""
+        if self.child is None or self.child.pid != mark.pid:
+            return None
+        with suppress(subprocess.TimeoutExpired):
+            return self.child.wait(timeout=DYING_SECONDS)
+        return None
 
     def _conclude(self, training: TrainingStatus, death: Death) -> None:
         """Tell it, write it down, start again. A kill between two of these lets the next guardian go on."""

@@ -266,8 +266,8 @@ DEAF = """
 import faulthandler, signal, sys, time
 faulthandler.register(signal.SIGUSR1, open(sys.argv[1], "w"))
 signal.signal(signal.SIGTERM, signal.SIG_IGN if sys.argv[2] == "deaf" else signal.SIG_DFL)
-print("ready", flush=True)
 def stands_still():
+    print("ready", flush=True)
     time.sleep(600)
 stands_still()
 """
