@@ -87,3 +87,6 @@ class WantedRecord(Record, frozen=True, kw_only=True):
     at: str = ""
     retry: bool = False
     """Try at once what is backing off."""
+
+
+SERVICE_RECORDS: tuple[type[Record], ...] = (ServiceState, WeaverRecord, WantedRecord)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import msgspec
 
-from realm_cli.records import Record
+from realm_cli.records import Migration, Record
 
 
 class Earned(msgspec.Struct, frozen=True):
@@ -44,10 +45,17 @@ class AchievementsRecord(Record, frozen=True, kw_only=True):
     events: Cursor = Cursor()
 
 
+def _without_counts(data: dict[str, Any]) -> dict[str, Any]:
+    """Version 1 held numbers that journal and events tell as well."""
+    return {key: value for key, value in data.items() if key not in ("gold", "events_offset")}
+
+
 class SeenRecord(Record, frozen=True, kw_only=True):
     """How the hero stood when the page was last looked at (`status/tavern/seen.json`)."""
 
     kind: ClassVar[str] = "tavern_seen"
+    version: ClassVar[int] = 2
+    migrations: ClassVar[Mapping[int, Migration]] = {1: _without_counts}
 
     at: str
     hero: str

@@ -10,16 +10,21 @@ import msgspec
 import pytest
 
 from realm_cli import store
+from realm_cli.away import LookedRecord
 from realm_cli.checkpoint_records import CHECKPOINT_RECORDS
+from realm_cli.checks import FindingsRecord
 from realm_cli.embedded import EmbeddedRecord
 from realm_cli.errors import FormatError
 from realm_cli.manager import Manager
 from realm_cli.records import SHARED_RECORDS, ProcessMark, Record
+from realm_cli.service_records import SERVICE_RECORDS
 from realm_cli.skill_records import SKILL_RECORDS
 
 FORMATS = Path(__file__).parents[1] / "formats"
 OF_PLUGINS: list[type[Record]] = [part.load() for part in Manager.load().parts("realm_records").values()]
-REGISTERED: list[type[Record]] = [*SHARED_RECORDS, *CHECKPOINT_RECORDS, *SKILL_RECORDS, EmbeddedRecord, *OF_PLUGINS]
+OF_MODULES: list[type[Record]] = [EmbeddedRecord, FindingsRecord, LookedRecord, *SERVICE_RECORDS]
+"""Of the core's modules that own one kind of file."""
+REGISTERED: list[type[Record]] = [*SHARED_RECORDS, *CHECKPOINT_RECORDS, *SKILL_RECORDS, *OF_MODULES, *OF_PLUGINS]
 CLASSES = {record.kind: record for record in REGISTERED}
 SAMPLES = sorted(FORMATS.glob("*.json"))
 
