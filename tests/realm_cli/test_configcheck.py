@@ -73,7 +73,8 @@ def test_the_command_prints_one_line_each_and_fails_when_one_is_bad(run: Run, re
     good = run("config", "check")
     assert (good.code, good.out) == (
         0,
-        "ok   configs/realm.yaml\nok   configs/heroes/dio-mini.yaml\nok   configs/heroes/dio.yaml\n",
+        "ok   configs/realm.yaml\nok   configs/heroes/dio-mini.yaml\nok   configs/heroes/dio.yaml\n"
+        "ok   configs/tasks.yaml\nok   configs/services.yaml\n",
     )
     realm.hero_file("dio").write_text("model_name: x\nbase_model: y/z\nmax_length: long\n")
     bad = run("config", "check")
@@ -82,4 +83,4 @@ def test_the_command_prints_one_line_each_and_fails_when_one_is_bad(run: Run, re
         "bad  configs/heroes/dio.yaml:3: max_length: expected `int`, got `str`",
     )
     listed = run("config", "check", "--json")
-    assert (listed.code, [entry["ok"] for entry in json.loads(listed.out)]) == (1, [True, True, False])
+    assert (listed.code, [entry["ok"] for entry in json.loads(listed.out)]) == (1, [True, True, False, True, True])
