@@ -56,6 +56,10 @@ class AwayError(RealmError):
     """A machine, zone or server cannot be reached now: off, asleep, no network, not mounted. Trying again later may help."""
 
 
+class SkillAwayError(AwayError):
+    """The server of a skill gives no problems or verdicts now: it is down, another one, or answers what is no answer."""
+
+
 class FormatError(RealmError):
     """A file does not hold what its format asks for. `where` is the file, with line or key when known."""
 

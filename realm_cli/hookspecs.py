@@ -21,7 +21,7 @@ GROUP = "realm"
 PART_HOOKS = (
     "realm_commands", "realm_records", "realm_skills", "realm_inspectors", "realm_oracles", "realm_callbacks",
     "realm_pages", "realm_services", "realm_zone_types", "realm_runners", "realm_tasks", "realm_checks",
-    "realm_importers",
+    "realm_importers", "realm_skill_clients",
 )  # fmt: skip
 
 hookspec = pluggy.HookspecMarker(GROUP)
@@ -43,6 +43,12 @@ def realm_records() -> list[Part]:
 @hookspec
 def realm_skills() -> list[Part]:
     """Skills: the name is the skill's id, the object a `realm_cli.skills.Skill` or a class of one, made without arguments."""
+    raise AssertionError("a specification is never called")
+
+
+@hookspec
+def realm_skill_clients() -> list[Part]:
+    """Clients of skill servers: the name is the scheme of `api` in a skill's YAML, the object called with its `SkillConfig` and the realm gives a `Skill`."""
     raise AssertionError("a specification is never called")
 
 

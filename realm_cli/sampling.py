@@ -20,25 +20,40 @@ def sample(skill: Skill, level: int, count: int, seed: int, split: Split) -> lis
 
     Keys are distinct as long as the level has more of them. After that training gets repeats, evals get no more.
     """
+    own = getattr(skill, "sample", None)
+    if own is not None:
+        given: list[Problem] = own(level, count, seed, split)
+        return given
     rng = random.Random(f"{skill.id} level {level} {split} seed {seed}")
     found = list(distinct(skill, level, count, rng, split))
     if not found:
         raise _nothing(skill, level, split)
-    return found if split == "eval" else list(islice(_with_repeats(found, rng), count))
+    return found if split == "eval" else list(islice(with_repeats(found, rng), count))
 
 
 def draws(skill: Skill, level: int, seed: int, split: Split) -> Iterator[Problem]:
     """Problems of one side of the split without end, as the level draws them: common ones come again."""
     rng = random.Random(f"{skill.id} level {level} {split} draws {seed}")
-    draw = getattr(skill, "lesson", skill.problem) if split == "train" else skill.problem
     missed = 0
-    while missed < DRAWS_AT_LEAST:
-        problem = draw(level, rng)
+    for problem in _drawn(skill, level, rng, split):
         missed += 1
         if belongs(skill, level, problem, split):
             missed = 0
             yield problem
+        elif missed == DRAWS_AT_LEAST:
+            break
     raise _nothing(skill, level, split)
+
+
+def _drawn(skill: Skill, level: int, rng: random.Random, split: Split) -> Iterator[Problem]:
+    """Problems as the skill gives them, without end; where it has a `stream`, from there."""
+    stream = getattr(skill, "stream", None)
+    if stream is not None:
+        yield from stream(level, rng.getrandbits(64), split)
+        return
+    draw = getattr(skill, "lesson", skill.problem) if split == "train" else skill.problem
+    while True:
+        yield draw(level, rng)
 
 
 def _nothing(skill: Skill, level: int, split: Split) -> RealmError:
@@ -53,17 +68,17 @@ def distinct(skill: Skill, level: int, count: int, rng: random.Random, split: Sp
     space = skill.space(level)
     wanted = count if space is None else min(count, space)
     keys: set[str] = set()
-    draw = getattr(skill, "lesson", skill.problem) if split == "train" else skill.problem
-    for _ in range(DRAWS_PER_PROBLEM * wanted + DRAWS_AT_LEAST):
-        if len(keys) == wanted:
-            return
-        problem = draw(level, rng)
+    if wanted == 0:
+        return
+    for problem in islice(_drawn(skill, level, rng, split), DRAWS_PER_PROBLEM * wanted + DRAWS_AT_LEAST):
         if problem.key not in keys and belongs(skill, level, problem, split):
             keys.add(problem.key)
             yield problem
+            if len(keys) == wanted:
+                return
 
 
-def _with_repeats(found: list[Problem], rng: random.Random) -> Iterator[Problem]:
+def with_repeats(found: list[Problem], rng: random.Random) -> Iterator[Problem]:
     """All of `found`, then pass after pass in new orders, so that none is repeated much more often than another."""
     yield from found
     while True:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -153,16 +153,28 @@ def open_skill(realm: Realm, manager: Manager, skill_id: str) -> GuildSkill:
     config = load_config(realm, skill_id)
     path = realm.skills / f"{skill_id}.yaml"
     if config.plugin is None:
-        raise RealmError(
-            f"skill '{skill_id}' lives on a server ({config.api}), and no installed plugin talks to skill servers",
-            f"name a plugin in {path} instead: `plugin:`",
-        )
+        served = _served(realm, manager, config, path)
+        return GuildSkill(config, _configured(served, config.settings, f"{path}: settings"))
     skill = _configured(manager.skill(config.plugin), config.settings, f"{path}: settings")
     if skill.id != config.id:
         raise FormatError(str(path), f"the plugin '{config.plugin}' gives the skill '{skill.id}', not '{config.id}'")
     if config.max_level > skill.max_level:
         raise FormatError(str(path), f"max_level is {config.max_level}, but the plugin has {skill.max_level} levels")
     return GuildSkill(config, skill)
+
+
+def _served(realm: Realm, manager: Manager, config: SkillConfig, path: Path) -> Skill:
+    """The skill that lives on a server."""
+    scheme, sign, place = (config.api or "").partition("://")
+    if not sign or not place.strip("/"):
+        raise FormatError(str(path), f"api is '{config.api}'", "give an address, for instance http://127.0.0.1:8100")
+    if scheme not in manager.parts("realm_skill_clients"):
+        raise RealmError(
+            f"skill '{config.id}' lives on a server ({config.api}), and no installed plugin talks to such",
+            f"see: realm plugins list; or name a plugin in {path} instead: `plugin:`",
+        )
+    client: Callable[[SkillConfig, Realm], Skill] = manager.load_part("realm_skill_clients", scheme, "skill client")
+    return client(config, realm)
 
 
 def _configured(skill: Skill, settings: Mapping[str, Any], where: str) -> Skill:

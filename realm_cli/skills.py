@@ -51,7 +51,9 @@ class Skill(Protocol):
         ...
 
     # A skill may also have `lesson(level, rng)`, the same problems in the wording that training sees (tags, tricks of
-    # format), and `configured(settings, where)`, itself with the `settings:` of its YAML; both are optional.
+    # format), and `configured(settings, where)`, itself with the `settings:` of its YAML; both are optional. One that is
+    # asked for many problems at a time has `sample(level, count, seed, split)` and `stream(level, seed, split)`, which
+    # `realm_cli.sampling` then uses.
 
     def judge(self, problem: Problem, reply: str) -> Verdict:
         """Whether the reply is right; never raises, whatever the reply."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from realm_cli import inference, skillstate, store
-from realm_cli.errors import AwayError, NotFoundError, RealmError
+from realm_cli.errors import AwayError, NotFoundError, RealmError, SkillAwayError
 from realm_cli.generation import Generator
 from realm_cli.ledger import Ledger
 from realm_cli.manager import Manager
@@ -54,7 +54,9 @@ def examine_levels(
             requests.ask(realm, hero, step, name, level, requests.PERSON)
     if missing:
         usable = {one.config.id: one for one in open_skills(realm, manager)[0]}
-        _make(realm, manager, usable, hero, step, [name])
+        desk = _make(realm, manager, usable, hero, step, [name])
+        if desk is not None and desk.away:
+            raise desk.away[0][1]
     found = [results.read(realm, hero, step, name, level) for level in levels]
     return [result for result in found if result is not None]
 
@@ -80,8 +82,11 @@ def make_pending(realm: Realm, manager: Manager, skills: Iterable[str] | None = 
             try:
                 if len(away) >= TRIES:
                     raise away[-1]
-                outcome.made.extend(_make(realm, manager, usable, hero, step, names))
+                desk = _make(realm, manager, usable, hero, step, names)
                 away.clear()
+                if desk is not None:
+                    outcome.made.extend(desk.made)
+                    outcome.waiting.extend(desk.waiting())
             except RealmError as error:
                 if isinstance(error, AwayError):
                     away.append(error)
@@ -98,8 +103,8 @@ def _checkpoints(realm: Realm, skills: Sequence[str]) -> list[tuple[str, int]]:
 
 def _make(
     realm: Realm, manager: Manager, entries: dict[str, GuildSkill], hero: str, step: int, skills: Sequence[str]
-) -> list[EvalResult]:  # fmt: skip
-    """Make what waits for one checkpoint, and what follows from it.
+) -> _Desk | None:  # fmt: skip
+    """Make what waits for one checkpoint, and what follows from it; None when nothing waits.
 
     The requests are held until all of that is done, so that whoever is killed in the middle leaves them pending.
     """
@@ -107,13 +112,14 @@ def _make(
     mine = [pair for pair in waiting if pair[1].skill in skills and pair[1].skill in entries]
     with requests.held(realm, mine) as held:
         if not held:
-            return []
+            return None
         generator = inference.open_checkpoint(realm, manager, hero, step)
         try:
             desk = _Desk(realm, manager, entries, generator)
             desk.make(held)
             desk.settle(held)
-            return desk.made
+            desk.give_back()
+            return desk
         finally:
             generator.close()
 
@@ -126,12 +132,31 @@ class _Desk:
         self._entries = entries
         self._generator = generator
         self.made: list[EvalResult] = []
+        self.away: list[tuple[EvalRequest, SkillAwayError]] = []
+        """What could not be made as the skill's server gives no problems or verdicts."""
 
     def make(self, held: Sequence[EvalRequest]) -> None:
         """The evals of requests that are held."""
         for request in held:
             entry = self._entries[request.skill]
-            self._keep(entry, evaluating.evaluate(self._realm, self._manager, entry, request, self._generator, _go_on))
+            try:
+                made = evaluating.evaluate(self._realm, self._manager, entry, request, self._generator, _go_on)
+            except SkillAwayError as error:
+                self.away.append((request, error))
+            else:
+                self._keep(entry, made)
+
+    def give_back(self) -> None:
+        """Ask again for what could not be made, with the reason; the requests that are held go when this is done."""
+        for request, error in self.away:
+            requests.ask(self._realm, request.hero, request.step, request.skill, request.level, request.why)
+            requests.explain(self._realm, request.hero, request.step, error.message, request.skill)
+
+    def waiting(self) -> list[str]:
+        """A line for each skill whose evals stay pending."""
+        reasons = {request.skill: error.message for request, error in self.away}
+        hero, step = self._generator.hero, self._generator.step
+        return [f"evals of {hero} at step {step} in {skill} stay pending: {why}" for skill, why in reasons.items()]
 
     def _keep(self, entry: GuildSkill, result: EvalResult) -> None:
         settling.look_for_loss(self._realm, self._manager, entry, result)
@@ -141,6 +166,7 @@ class _Desk:
         """What the curriculum's evals are made for. Step 0 has no record, and nothing follows from it."""
         hero, step = self._generator.hero, self._generator.step
         due = {request.skill for request in held if request.why != requests.PERSON}
+        due -= {request.skill for request, _ in self.away}
         if step == 0 or not due:
             return
         record = Ledger(self._realm, hero).get(step)
@@ -153,8 +179,11 @@ class _Desk:
 
     def _examine(self, entry: GuildSkill) -> None:
         only = {entry.config.id: entry}
-        for result in evaluating.make_pending(self._realm, self._manager, only, self._generator, _go_on):
-            self._keep(entry, result)
+        try:
+            for result in evaluating.make_pending(self._realm, self._manager, only, self._generator, _go_on):
+                self._keep(entry, result)
+        except SkillAwayError as error:
+            requests.explain(self._realm, self._generator.hero, self._generator.step, error.message, entry.config.id)
 
 
 def _go_on(_doing: str) -> None:

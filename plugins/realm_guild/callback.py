@@ -8,14 +8,15 @@ import logging
 from realm_cli import inference, skillstate
 from realm_cli.callbacks import BattleFace
 from realm_cli.checkpoint_records import LedgerRecord
-from realm_cli.errors import RealmError
+from realm_cli.errors import RealmError, SkillAwayError
 from realm_cli.ledger import Ledger
 from realm_cli.records import EvalView, QuestRecord, SampleView
 from realm_cli.skillbook import GuildSkill, open_skills
-from realm_guild import curriculum, evaluating, settling, standing
+from realm_guild import curriculum, evaluating, requests, settling, standing
 from realm_guild.records import EvalItem, EvalResult
 
 log = logging.getLogger("realm.guild")
+NO_SKILL = "no skill can be forged: see `realm skill list`, and curriculum.skills in configs/realm.yaml"
 
 
 class GuildCallback:
@@ -25,6 +26,8 @@ class GuildCallback:
         self._entries: dict[str, GuildSkill] | None = None
         self._made_up_for: set[str] = set()
         """Skills of which no forge was left half done."""
+        self._left_out: set[str] = set()
+        """Skills that could not be used when that was tried last."""
 
     def at_checkpoint(self, battle: BattleFace) -> None:
         """Evals of the skills that the hero has met, then levels, then the crown.
@@ -49,15 +52,26 @@ class GuildCallback:
         """Forge the next quest, unless someone's own quest waits in low."""
         if not curriculum.only_stale_left(battle.realm, battle.hero):
             return False
-        entry = curriculum.next_skill(battle.realm, self._all(battle), battle.hero)
-        if entry is None:
-            battle.explain(
-                "no skill can be forged: see `realm skill list`, and curriculum.skills in configs/realm.yaml"
-            )
+        entries, away = dict(self._all(battle)), list[str]()
+        if curriculum.next_skill(battle.realm, entries, battle.hero) is None:
+            battle.explain(NO_SKILL)
             return False
-        record = self._missing(battle) or self._next(battle, entry)
+        record = self._missing(battle, entries, away) or self._first(battle, entries, away)
+        if record is None:
+            battle.explain("; ".join(away))
+            return False
         log.info("forged %s: %d samples", record.name, record.samples)
         return True
+
+    def _first(self, battle: BattleFace, entries: dict[str, GuildSkill], away: list[str]) -> QuestRecord | None:
+        """The next quest of the first skill whose server, should it live on one, is there."""
+        while entry := curriculum.next_skill(battle.realm, entries, battle.hero):
+            try:
+                return self._next(battle, entry)
+            except SkillAwayError as error:
+                away.append(error.message)
+                del entries[entry.config.id]
+        return None
 
     def _next(self, battle: BattleFace, entry: GuildSkill) -> QuestRecord:
         """The next quest. Where the disk refuses it half-way, the next call looks for it."""
@@ -67,25 +81,35 @@ class GuildCallback:
         self._made_up_for.add(name)
         return record
 
-    def _missing(self, battle: BattleFace) -> QuestRecord | None:
-        """A quest that was counted, but that a kill or a full disk kept from the board."""
+    def _missing(self, battle: BattleFace, entries: dict[str, GuildSkill], away: list[str]) -> QuestRecord | None:
+        """A quest that was counted, but that a kill, a full disk or an outage kept from the board.
+
+        A skill whose server is away is taken out of `entries`: counting its next quest would lose this one.
+        """
         for name in skillstate.met(battle.realm, battle.hero):
-            entry = self._all(battle).get(name)
+            entry = entries.get(name)
             if entry is None or name in self._made_up_for:
                 continue
-            record = curriculum.forge_missing(battle.realm, battle.manager, entry, battle.hero)
+            try:
+                record = curriculum.forge_missing(battle.realm, battle.manager, entry, battle.hero)
+            except SkillAwayError as error:
+                away.append(error.message)
+                del entries[name]
+                continue
             self._made_up_for.add(name)
             if record is not None:
                 return record
         return None
 
     def _all(self, battle: BattleFace) -> dict[str, GuildSkill]:
-        """The skills of the realm; one that cannot be used is said once."""
-        if self._entries is None:
+        """The skills of the realm; one that cannot be used is said once, and tried again each time."""
+        if self._entries is None or self._left_out:
             usable, broken = open_skills(battle.realm, battle.manager)
             for name, why in broken.items():
-                log.warning("skill '%s' is left out: %s", name, why)
-            self._entries = {entry.config.id: entry for entry in usable}
+                if name not in self._left_out:
+                    log.warning("skill '%s' is left out: %s", name, why)
+            self._entries = {entry.config.id: entry for entry in usable} | (self._entries or {})
+            self._left_out = set(broken)
         return self._entries
 
     def _learned(self, battle: BattleFace, record: LedgerRecord) -> list[GuildSkill]:
@@ -106,7 +130,12 @@ class GuildCallback:
     def _examine(self, battle: BattleFace, entry: GuildSkill) -> None:
         generator = battle.generator()
         only = {entry.config.id: entry}
-        made = evaluating.make_pending(battle.realm, battle.manager, only, generator, battle.breathe)
+        try:
+            made = evaluating.make_pending(battle.realm, battle.manager, only, generator, battle.breathe)
+        except SkillAwayError as error:
+            requests.explain(battle.realm, battle.hero, battle.step, error.message, entry.config.id)
+            log.warning("evals of %s at step %d stay pending: %s", entry.config.id, battle.step, error.message)
+            return
         state = standing.meet(battle.realm, battle.hero, entry.config.id)
         for result in made:
             if result.level == state.level:

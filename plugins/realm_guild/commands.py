@@ -62,7 +62,7 @@ def show_command(ctx: Context, skill: str, as_json: bool) -> None:
         config = entry.config
         passing = f"{config.eval.size} problems, mastered at {config.eval.threshold:.0%}"
         pairs = [("skill", config.id), ("name", f"{config.icon} {config.name}".strip()), ("category", config.category),
-                 ("color", config.color), ("plugin", config.plugin), ("eval", passing)]  # fmt: skip
+                 ("color", config.color), ("plugin", config.plugin), ("server", config.api), ("eval", passing)]  # fmt: skip
         click.echo(facts(pairs) + "\n")
         shown = [{**level, "closed": "yes" if level["closed"] else ""} for level in levels]
         click.echo(table(shown, ["level", *(["name"] if config.levels else []), "space", "closed"]))

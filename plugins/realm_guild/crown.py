@@ -6,7 +6,7 @@ from typing import Any
 
 from realm_cli import champions, journal, risks, skillstate
 from realm_cli.checkpoint_records import LedgerRecord
-from realm_cli.errors import NotFoundError, RefusedError
+from realm_cli.errors import NotFoundError, RefusedError, SkillAwayError
 from realm_cli.ledger import Ledger
 from realm_cli.manager import Manager
 from realm_cli.process import user_name
@@ -34,7 +34,11 @@ def flaws(realm: Realm, entries: dict[str, GuildSkill], record: LedgerRecord) ->
         for level in state.mastered_levels:
             result = results.read(realm, record.hero, record.step, skill, level)
             threshold = entry.config.eval.threshold
-            present = evalsets.hash_of(evalsets.ensure(realm, entry, level))
+            try:
+                present = evalsets.hash_of(evalsets.ensure(realm, entry, level))
+            except SkillAwayError as error:
+                found.append(f"{skill} level {level} cannot be examined now: {error.message}")
+                continue
             if not results.stands(result, record.weights_sha256, present) or result is None:
                 found.append(f"{skill} level {level} was not examined on it")
             elif result.accuracy < threshold:

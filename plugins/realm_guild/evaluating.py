@@ -9,7 +9,7 @@ import msgspec
 
 from realm_cli import skillstate
 from realm_cli.checkpoint_records import LedgerRecord
-from realm_cli.errors import NotFoundError
+from realm_cli.errors import NotFoundError, SkillAwayError
 from realm_cli.events import emit
 from realm_cli.generation import Generator
 from realm_cli.ledger import Ledger
@@ -57,8 +57,11 @@ def ask_for_missed(realm: Realm, entry: GuildSkill, record: LedgerRecord) -> Non
 
 def _ask_if_missing(realm: Realm, entry: GuildSkill, record: LedgerRecord, level: int, why: str) -> None:
     found = results.read(realm, record.hero, record.step, entry.config.id, level)
-    present = evalsets.hash_of(evalsets.ensure(realm, entry, level))
-    if not results.stands(found, record.weights_sha256, present):
+    try:
+        stands = results.stands(found, record.weights_sha256, evalsets.hash_of(evalsets.ensure(realm, entry, level)))
+    except SkillAwayError:
+        stands = False  # whoever makes the eval looks again
+    if not stands:
         requests.ask(realm, record.hero, record.step, entry.config.id, level, why)
 
 

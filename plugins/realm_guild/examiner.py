@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from realm_cli.errors import AwayError, RealmError, StorageError
+from realm_cli.errors import AwayError, RealmError, SkillAwayError, StorageError
 from realm_cli.generation import Generator, Message, Reply
 from realm_cli.records import now
 from realm_cli.skillbook import GuildSkill
@@ -66,6 +66,8 @@ def _judged(entry: GuildSkill, problems: Sequence[Problem], replies: Sequence[Re
     for problem, reply in zip(problems, replies, strict=True):
         try:
             verdict = _verdict(entry.skill.judge(problem, reply.text))
+        except SkillAwayError:
+            raise  # nothing was judged yet; the eval stays pending
         except Exception as error:  # the edge of a plugin
             trouble = trouble or f"the judge failed on {problem.prompt!r}: {type(error).__name__}: {error}"
             verdict = Verdict(False, "", trouble)

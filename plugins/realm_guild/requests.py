@@ -35,10 +35,11 @@ def _is_of_a_person(path: Path) -> bool:
     return present is not None and present.why == PERSON
 
 
-def explain(realm: Realm, hero: str, step: int, reason: str) -> None:
-    """Keep with the requests of a checkpoint why they were not made."""
+def explain(realm: Realm, hero: str, step: int, reason: str, skill: str | None = None) -> None:
+    """Keep with the requests of a checkpoint, or with those in one skill, why they were not made."""
     for path, request in pending(realm):
-        if (request.hero, request.step) == (hero, step) and request.reason != reason:
+        meant = (request.hero, request.step) == (hero, step) and skill in (None, request.skill)
+        if meant and request.reason != reason:
             store.write_record(path, msgspec.structs.replace(request, reason=reason))
 
 

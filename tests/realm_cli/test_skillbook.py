@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from realm_cli import yamlfile
-from realm_cli.errors import FormatError, NotFoundError, RealmError, UsageError
+from realm_cli.errors import FormatError, NotFoundError, RealmError, SkillAwayError, UsageError
 from realm_cli.manager import Manager
 from realm_cli.realm import Realm
 from realm_cli.skillbook import EvalConfig, ForgeConfig, SkillConfig, goals_of, load_config, open_skill, skill_ids
@@ -155,7 +155,9 @@ def test_a_skill_that_no_plugin_offers_is_not_found(bare: Realm) -> None:
 
 def test_a_skill_on_a_server_says_why_it_cannot_be_used(bare: Realm) -> None:
     (bare.skills / "far.yaml").write_text("id: far\nname: Far\nmax_level: 2\napi: http://127.0.0.1:1\n")
-    with pytest.raises(RealmError, match="lives on a server"):
+    with pytest.raises(RealmError, match="lives on a server .*, and no installed plugin talks to such"):
+        open_skill(bare, Manager.load(["http_skill"]), "far")
+    with pytest.raises(SkillAwayError, match="does not answer"):
         open_skill(bare, Manager.load(), "far")
 
 
