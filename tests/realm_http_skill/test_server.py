@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -62,6 +63,14 @@ def test_without_a_seed_every_answer_is_another_and_says_its_seed(served: SkillS
 
     assert one["samples"] != other["samples"]
     assert served.post("/generate", {"level": 9, "count": 20, "seed": one["seed"]})[1] == one
+
+
+def test_a_flood_of_clients_gets_the_same_answers_as_one(served: SkillServerProcess) -> None:
+    asked = [{"level": level, "count": 50, "seed": level} for level in range(1, 31)] * 3
+    with ThreadPoolExecutor(45) as clients:
+        flooded = list(clients.map(lambda body: served.post("/generate", body), asked))
+
+    assert flooded == [served.post("/generate", body) for body in asked[:30]] * 3
 
 
 def test_it_judges(served: SkillServerProcess) -> None:
