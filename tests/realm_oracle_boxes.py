@@ -14,11 +14,14 @@ from typing import Any
 import yaml
 
 from helpers import PATIENCE, BattleProcess, Ran, environment, free_port, realm_line, wait_for
-from realm_cli import services
+from realm_cli import champions, services
 from realm_cli.founding import found
 from realm_cli.hosts import hosts_file
+from realm_cli.ledger import Ledger
 from realm_cli.oracleclient import OracleClient
 from realm_cli.realm import Realm
+from realm_cli.records import now
+from realm_cli.skill_records import ChampionRecord
 from realm_cli.zones import zones_file
 from realm_guild_heroes import tune
 from realm_vault_boxes import Box
@@ -63,6 +66,18 @@ def train(realm: Realm, *quests: str, env: dict[str, str] | None = None) -> None
         assert made.code == 0, made.err
     battle = BattleProcess(realm, "--until-empty")
     assert battle.wait() == 0, battle.output()
+
+
+def crown(realm: Realm) -> None:
+    """Make the newest checkpoint champion."""
+    record = Ledger(realm, HERO).get_latest()
+    champions.write(
+        realm,
+        ChampionRecord(
+            hero=HERO, step=record.step, checkpoint=record.canonical_name, weights_sha256=record.weights_sha256,
+            promoted_at=now(), by="test",
+        ),
+    )  # fmt: skip
 
 
 class OracleProcess:

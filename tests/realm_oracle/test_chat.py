@@ -15,13 +15,10 @@ from pathlib import Path
 import pytest
 
 from helpers import PATIENCE, Ran, environment, realm_line, wait_for
-from realm_cli import champions
 from realm_cli.ledger import Ledger
 from realm_cli.realm import Realm
-from realm_cli.records import now
-from realm_cli.skill_records import ChampionRecord
 from realm_oracle import chatting
-from realm_oracle_boxes import HERO, OracleProcess, call, founded, train
+from realm_oracle_boxes import OracleProcess, call, crown, founded, train
 
 ASK = "Compute: add(①, ①)"
 
@@ -31,14 +28,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Realm:
     """A realm with a few checkpoints, the newest of them champion."""
     realm = founded(tmp_path_factory.mktemp("chat") / "realm")
     train(realm, "1", "2")
-    record = Ledger(realm).get_latest()
-    champions.write(
-        realm,
-        ChampionRecord(
-            hero=HERO, step=record.step, checkpoint=record.canonical_name, weights_sha256=record.weights_sha256,
-            promoted_at=now(), by="test",
-        ),
-    )  # fmt: skip
+    crown(realm)
     return realm
 
 

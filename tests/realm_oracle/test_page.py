@@ -15,15 +15,12 @@ from flask.testing import FlaskClient
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from helpers import TavernProcess, environment, free_port, wait_for
-from realm_cli import champions
 from realm_cli.hosts import hosts_file
 from realm_cli.ledger import Ledger
 from realm_cli.manager import Manager
 from realm_cli.quests import Board
 from realm_cli.realm import Realm
-from realm_cli.records import now
-from realm_cli.skill_records import ChampionRecord
-from realm_oracle_boxes import HERO, OracleProcess, founded, train
+from realm_oracle_boxes import HERO, OracleProcess, crown, founded, train
 from realm_tavern.app import make_app
 from realm_tavern_browsing import LOW_CONTRAST, NAMELESS, PHONE, browsing, is_wide
 
@@ -37,14 +34,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Realm:
     """A realm with checkpoints; beside this machine a host that is away."""
     realm = founded(tmp_path_factory.mktemp("page") / "realm")
     train(realm, "1", "2", "3")
-    record = Ledger(realm).get_latest()
-    champions.write(
-        realm,
-        ChampionRecord(
-            hero=HERO, step=record.step, checkpoint=record.canonical_name, weights_sha256=record.weights_sha256,
-            promoted_at=now(), by="test",
-        ),
-    )  # fmt: skip
+    crown(realm)
     away = {"host": "127.0.0.1", "role": "storage", "services": {"inference": {"port": free_port()}}}
     hosts = {"mine": {"host": "192.0.2.1", "role": "hybrid", "services": {"inference": {"port": 8765}}}, "3090": away}
     hosts_file(realm).write_text(yaml.safe_dump({"hosts": hosts, "local_host": "mine"}))
@@ -166,9 +156,6 @@ def test_an_answer_comes_in_pieces(client: FlaskClient, steps: list[int]) -> Non
     assert (missing.status_code, (missing.json or {})["success"]) == (404, False)
     other = client.post("/api/oracle/stream", json={**body, "choice": {**choice, "weights_sha256": "0" * 64}})
     assert other.status_code in (404, 409)
-
-
-# -- corrections -----------------------------------------------------------------------------------------------------
 
 
 def correction(step: int, corrected: str, response: str = "no idea") -> dict[str, Any]:
