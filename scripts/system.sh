@@ -8,7 +8,7 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 # program, Debian package
 programs='
 chromium chromium
-gcc gcc
+gcc build-essential
 mount mount
 unshare util-linux
 rsync rsync

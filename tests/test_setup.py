@@ -150,5 +150,6 @@ def test_a_missing_system_program_is_named_and_fails_only_in_ci(bare_path: str, 
 
     assert outcome.returncode == code
     assert outcome.stdout == ""
-    assert outcome.stderr.startswith("system: missing: chromium mount util-linux rsync")
-    assert "sudo apt-get install chromium mount util-linux rsync" in outcome.stderr
+    missing = "chromium build-essential mount util-linux rsync slurm-client"
+    assert outcome.stderr.startswith(f"system: missing: {missing}")
+    assert f"sudo apt-get install {missing}" in outcome.stderr
