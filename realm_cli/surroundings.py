@@ -20,9 +20,6 @@ from realm_cli.records import ServiceRecord
 if TYPE_CHECKING:
     from realm_cli.manager import Manager
 
-ORACLE = "loaded by the Oracle"
-"""The reason of the leases on what the Oracle has loaded."""
-
 
 class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
     """One service, as the weaver keeps it, or as it announced itself."""
@@ -112,7 +109,7 @@ def look(realm: Realm, manager: Manager) -> Surroundings:
         services=_services(realm, manager), tasks=tasks, gpus=gpus,
         disk=DiskView(usage.f_bavail * usage.f_frsize, usage.f_blocks * usage.f_frsize), doctor=_doctor(realm),
         transfers=_transfers(realm),
-        oracle=sorted(asset for asset, why in leases.held_now(realm).items() if why == ORACLE),
+        oracle=sorted(leases.held_for(realm, leases.ORACLE)),
     )  # fmt: skip
 
 

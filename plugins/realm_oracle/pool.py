@@ -259,9 +259,7 @@ class Pool:
         self._make_room(source, needed)
         with ExitStack() as held:
             if source.step > 0:
-                held.enter_context(
-                    leases.held(self._realm, f"checkpoint_{source.hero}_{source.step}", "loaded by the Oracle")
-                )
+                held.enter_context(leases.held(self._realm, f"checkpoint_{source.hero}_{source.step}", leases.ORACLE))
             if source.folder is not None and source.step > 0:
                 checkpoints.verify(checkpoints.open_checkpoint(source.folder))
             generator = self._opened(source)

@@ -18,7 +18,7 @@ from realm_cli.realm import Realm
 from realm_cli.records import ProcessMark, ServiceRecord, now
 from realm_cli.service_records import ServiceState, WeaverRecord
 from realm_cli.statusview import render
-from realm_cli.surroundings import ORACLE, DoctorView, GpuView, ServiceView, TaskView, TransferView
+from realm_cli.surroundings import DoctorView, GpuView, ServiceView, TaskView, TransferView
 from realm_cli.task_records import GpuStanding, TaskMasterRecord, TaskRun, TaskStanding
 from realm_cli.watchtower import Snapshot, gaze
 from realm_vault import transfers
@@ -129,8 +129,12 @@ def test_transfers_that_have_not_ended_are_told_and_a_changed_one_is_read_again(
 
 
 def test_what_the_oracle_has_loaded_is_told_by_its_leases(realm: Realm, manager: Manager) -> None:
-    with leases.held(realm, "checkpoint_dio-mini_100", ORACLE), leases.held(realm, "checkpoint_dio-mini_200", "a push"):
-        assert gaze(realm, manager).around.oracle == ["checkpoint_dio-mini_100"]
+    loaded, pushed = "checkpoint_dio-mini_100", "checkpoint_dio-mini_200"
+    with leases.held(realm, loaded, leases.ORACLE), leases.held(realm, pushed, "a push"):
+        assert gaze(realm, manager).around.oracle == [loaded]
+        for _ in range(3):
+            with leases.held(realm, loaded, "a push"), leases.held(realm, loaded, "a pull"):
+                assert gaze(realm, manager).around.oracle == [loaded]
 
 
 def test_counts_of_the_board_follow_every_move(realm: Realm, manager: Manager) -> None:
