@@ -30,3 +30,9 @@ def realm_records() -> list[Part]:
     return [
         Part("herald_cursor", "realm_herald.records:HeraldRecord", "How far a herald has read, what it has to say.")
     ]
+
+
+@hookimpl
+def realm_checks() -> list[Part]:
+    """What the doctor asks the heralds."""
+    return [Part("heralds", "realm_herald.checks:HERALDS", "Heralds that are not heard.")]
