@@ -271,7 +271,7 @@ def test_the_json_keys_are_in_the_real_outputs(walked: Shell) -> None:
     for command, shape in rows:
         typed = code(command)[0].replace("FILE", "chats.jsonl --again").replace("STEP", "3")
         exit_code, output = walked.run(f"{typed} 2>/dev/null", input=line)
-        assert exit_code == 0 and output[:1] in ("{", "["), f"{typed}: {output}"
+        assert (exit_code, output[:1] in ("{", "[")) == (0, True), f"{typed}: {output}"
         assert documents.missing_keys(documents.parse_shape(code(shape)[0]), json.loads(output)) == [], typed
 
 
