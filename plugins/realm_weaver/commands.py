@@ -126,9 +126,12 @@ def mend_command(ctx: Context, quiet: bool) -> int:
     """
     realm = ctx.realm
     wanted = requests.read(realm).services
+    before = services.seen(realm)
+    if services.weaver(realm) is None and not _has_process(before):
+        known = plan(realm, ctx.manager)
+        wanted = [name for name in wanted if name in known]  # a weaver that has nothing to keep would end at once
     if not wanted:
         return 0
-    before = services.seen(realm)
     if services.weaver(realm) is None and not quiet:
         click.echo("no weaver runs; one is started")
     request = requests.wish(realm, lambda names: names)
@@ -144,8 +147,8 @@ def mend_command(ctx: Context, quiet: bool) -> int:
         if earlier is None or earlier.state != state.state or earlier.process != state.process:
             _say(state, quiet=quiet)
 
-    known = set(services.seen(realm))
-    return 0 if asking.settle(realm, [name for name in wanted if name in known], tell) else EXIT_FAILED
+    kept = services.seen(realm)
+    return 0 if asking.settle(realm, [name for name in wanted if name in kept], tell) else EXIT_FAILED
 
 
 @click.command("logs")
