@@ -302,6 +302,8 @@ class ServiceRecord(Record, frozen=True, kw_only=True):
     url: str = ""
     """Where it answers; empty for one that only works."""
     process: ProcessMark
+    place: str = ""
+    """The realm's folder that it serves (`services.place_of`)."""
     started_at: str
 
 

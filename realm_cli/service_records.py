@@ -49,6 +49,8 @@ class ServiceState(Record, frozen=True, kw_only=True):
     """When it came into this state."""
     url: str = ""
     process: ProcessMark | None = None
+    place: str = ""
+    """The realm's folder in which it runs (`services.place_of`); in a copy of it the process is somebody else's."""
     needs: list[str] = msgspec.field(default_factory=list)
     restarts: int = 0
     """Starts after an end that nobody commanded."""
@@ -67,6 +69,8 @@ class WeaverRecord(Record, frozen=True, kw_only=True):
     kind: ClassVar[str] = "weaver"
 
     process: ProcessMark
+    place: str = ""
+    """The realm's folder that it keeps (`services.place_of`)."""
     started_at: str
     request: str = ""
     """The last request that it has seen (`WantedRecord.request`)."""

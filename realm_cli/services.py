@@ -59,11 +59,27 @@ def path_of(realm: Realm, name: str) -> Path:
     return realm.status / "services" / f"{name}.json"
 
 
+def place_of(realm: Realm) -> str:
+    """Which folder a realm is, under whatever name: a moved realm stays the same, a copied one is another."""
+    try:
+        found = realm.root.stat()
+    except OSError:
+        return "gone"
+    return f"{found.st_dev}:{found.st_ino}"
+
+
+def _is_here(realm: Realm, place: str) -> bool:
+    """Whether a record is of this realm's processes; those of an earlier version do not say."""
+    return place in ("", place_of(realm))
+
+
 def announce(realm: Realm, name: str, url: str = "") -> None:
     """Say that this process is the service, and is ready. Raises `StorageError`."""
     path = path_of(realm, name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    store.write_record(path, ServiceRecord(name=name, url=url, process=this_process(), started_at=now()))
+    store.write_record(
+        path, ServiceRecord(name=name, url=url, process=this_process(), place=place_of(realm), started_at=now())
+    )
 
 
 def beat_path(realm: Realm, name: str) -> Path:
@@ -81,7 +97,7 @@ def beat(realm: Realm, name: str) -> None:
 def running(realm: Realm, name: str) -> ServiceRecord | None:
     """The service as it announced itself, if that very process still runs."""
     found = store.read_or_set_aside(path_of(realm, name), ServiceRecord)
-    return found if found is not None and is_running(found.process) else None
+    return found if found is not None and _is_here(realm, found.place) and is_running(found.process) else None
 
 
 def log_path(realm: Realm, name: str) -> Path:
@@ -97,7 +113,7 @@ def weaver_folder(realm: Realm) -> Path:
 def weaver(realm: Realm) -> WeaverRecord | None:
     """The weaver of this realm, if it runs."""
     found = store.read_or_set_aside(weaver_folder(realm) / "weaver.json", WeaverRecord)
-    return found if found is not None and is_running(found.process) else None
+    return found if found is not None and _is_here(realm, found.place) and is_running(found.process) else None
 
 
 def state_path(realm: Realm, name: str) -> Path:
@@ -105,12 +121,21 @@ def state_path(realm: Realm, name: str) -> Path:
     return weaver_folder(realm) / "services" / f"{name}.json"
 
 
+def noted(realm: Realm, name: str) -> ServiceState | None:
+    """A service as a weaver wrote it down. The processes of a realm that this one was copied from are none of ours."""
+    state = store.read_or_set_aside(state_path(realm, name), ServiceState)
+    if state is None or state.process is None or _is_here(realm, state.place):
+        return state
+    reason = "it ran in the realm that this one was copied from"
+    return msgspec.structs.replace(state, state="stopped", reason=reason, process=None, url="", next_try_at="")
+
+
 def seen(realm: Realm) -> dict[str, ServiceState]:
     """Every service that the weaver keeps or kept, by name. Without a running weaver a state says how it really is now."""
     watched = weaver(realm) is not None
     found = {}
     for path in sorted((weaver_folder(realm) / "services").glob("*.json")):
-        state = store.read_or_set_aside(path, ServiceState)
+        state = noted(realm, path.stem)
         if state is not None:
             found[state.name] = state if watched else _unwatched(state)
     return found
@@ -198,7 +223,7 @@ class Beside:
         if self._weaver.poll() is not None:
             self._said.seek(0)
             return last_error(self._said.read().decode("utf-8", "replace")) or "the weaver ended"
-        state = store.read_or_set_aside(state_path(self._realm, service.name), ServiceState) if self._own() else None
+        state = noted(self._realm, service.name) if self._own() else None
         if state is None or not state.history or state.state not in ("backing off", "ended", "waiting", "starting"):
             return ""
         last = state.history[-1]

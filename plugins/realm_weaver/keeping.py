@@ -67,7 +67,7 @@ class Keeping:
         self._killed_for = ""
         self._killed_late = self._after_failure = False
         self._told_crash = self._told_flapping = False
-        self._note(title=spec.title, needs=list(spec.needs), next_try_at="")
+        self._note(title=spec.title, needs=list(spec.needs), next_try_at="", place=services.place_of(loom.realm))
 
     # -- how it is ---------------------------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from realm_cli.errors import RealmError, StorageError
 from realm_cli.process import this_process
 from realm_cli.realm import Realm
 from realm_cli.records import now
-from realm_cli.service_records import Ending, ServiceState, WeaverRecord
+from realm_cli.service_records import Ending, WeaverRecord
 from realm_weaver import logs, processes, requests
 from realm_weaver.keeping import Keeping
 from realm_weaver.plan import Plan, forgotten, plan, with_needs
@@ -53,7 +53,9 @@ class Weaver:
         self._answers: deque[tuple[Keeping, int, Answer]] = deque()
         self._woken, self._waker = socket.socketpair()
         self._leaving = self._look_again = False
-        self._record = WeaverRecord(process=this_process(), started_at=now(), beside=beside)
+        self._record = WeaverRecord(
+            process=this_process(), place=services.place_of(realm), started_at=now(), beside=beside
+        )
         self._logs_due = self._save_due = 0.0
         self._disk_refuses = False
         self._forgotten: set[str] = set()
@@ -106,7 +108,7 @@ class Weaver:
         """Everything as an earlier weaver left it: its processes are taken over, not started again."""
         at = time.monotonic()
         for name, spec in self._plan.items():
-            record = store.read_or_set_aside(services.state_path(self.realm, name), ServiceState)
+            record = services.noted(self.realm, name)
             self._kept[name] = Keeping(self, spec, record)
         for name, state in services.seen(self.realm).items():
             if name not in self._kept and state.process is not None and state.state != "foreign":
@@ -149,7 +151,7 @@ class Weaver:
             if name in self._kept:
                 self._kept[name].change(spec)
             else:
-                record = store.read_or_set_aside(services.state_path(self.realm, name), ServiceState)
+                record = services.noted(self.realm, name)
                 self._kept[name] = Keeping(self, spec, record)
         gone = {name: spec for name, spec in self._plan.items() if name not in new and not self._kept[name].is_idle}
         self._plan = {**new, **gone}

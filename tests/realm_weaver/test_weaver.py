@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
-from helpers import SmallDisk, TavernProcess, environment, realm_line, wait_for
+from helpers import Run, SmallDisk, TavernProcess, environment, realm_line, wait_for
 from realm_cli import services, store
 from realm_cli.process import mark_of
 from realm_cli.records import ProcessMark
@@ -149,6 +149,31 @@ def test_a_killed_weaver_leaves_services_that_the_next_one_takes_over(woven: Wov
     woven.kill_weaver()
     assert woven.down().out == "web is stopped\n"
     assert woven.processes() == []
+
+
+def test_a_copied_realm_never_signals_the_processes_of_the_original(woven: Woven, run: Run, tmp_path: Path) -> None:
+    woven.serve("web")
+    woven.up("web")
+    weaver, service = services.weaver(woven.realm), woven.pid("web")
+    assert weaver is not None
+    copy = tmp_path / "copy"
+    subprocess.run(["cp", "-a", woven.realm.root, copy], check=True)
+    shown = run("weaver", "status", realm=copy)
+    assert "it ran in the realm that this one was copied from" in shown.out
+    (copy / "configs/services.yaml").write_text("services: {}\n")
+    assert run("weaver", "mend", realm=copy).code == 0
+    assert run("weaver", "down", realm=copy).code == 0
+    assert services.weaver(woven.realm) == weaver
+    assert woven.pid("web") == service
+    # Not even when nobody watches over the original's services.
+    os.kill(weaver.process.pid, signal.SIGKILL)
+    wait_for(lambda: services.weaver(woven.realm) is None, "the end of the weaver")
+    subprocess.run(["cp", "-a", woven.realm.root / "status/weaver/.", copy / "status/weaver"], check=True)
+    assert run("weaver", "mend", realm=copy).code == 0
+    assert run("weaver", "down", realm=copy).code == 0
+    assert psutil.Process(service).status() != psutil.STATUS_ZOMBIE
+    woven.up("web")
+    assert woven.pid("web") == service
 
 
 def test_a_service_that_was_started_and_not_noted_is_found_again(woven: Woven) -> None:
