@@ -43,6 +43,8 @@ class JobState(Record, frozen=True, kw_only=True):
     """Which start of the machine it is."""
     token: str
     """In the environment of all that the job started, so that it is found again."""
+    place: str = ""
+    """The folder in which it runs; in a copy of it the processes are the original's."""
     supervisor: dict[str, int | str]
     """pid and start time."""
     command: dict[str, int | str]

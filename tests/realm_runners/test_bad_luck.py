@@ -19,6 +19,7 @@ from realm_cli.errors import AwayError, NotFoundError, RealmError, RefusedError
 from realm_cli.jobs import Job, open_runner
 from realm_cli.manager import Manager
 from realm_cli.process import mark_of
+from realm_cli.realm import Realm
 from realm_runners.supervisor import desk
 from realm_runners_places import Place, know_box, make_realm, reach
 from realm_vault_boxes import Box
@@ -53,6 +54,17 @@ def state_of(place: Place, job: str) -> dict[str, Any]:
 
 
 # -- here ----------------------------------------------------------------------------------------------------------
+
+
+def test_looking_at_a_job_in_a_copied_realm_leaves_the_original_s_job_alone(here: Place, tmp_path: Path) -> None:
+    job = here.start("sleep", "600")
+    subprocess.run(["cp", "-a", here.realm.root, tmp_path / "copy"], check=True)
+    runner = open_runner(Realm(tmp_path / "copy"), Manager.of(here.realm), "local")
+    seen = runner.poll(job)
+    assert (seen.state, seen.reason) == ("lost", "it runs in the folder that this one was copied from")
+    assert runner.cancel(job).state == "lost"
+    assert here.runner.poll(job).state == "running"
+    assert here.runner.cancel(job).state == "cancelled"
 
 
 def test_a_claim_whose_submitter_was_killed_before_the_start_is_started_at_the_next_look(here: Place) -> None:

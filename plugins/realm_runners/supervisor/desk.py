@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from realm_runners.supervisor.files import ENDED, Data, now, pieces, read, take, write
+from realm_runners.supervisor.files import ENDED, Data, now, pieces, place_of, read, take, write
 from realm_runners.supervisor.processes import below, boot, carriers_of, is_alive, send
 
 SURPLUS = 50
@@ -74,7 +74,9 @@ def status(job: str, order: Data, state: Data | None) -> Data:
 
 def bury(folder: str, state: Data, order: Data) -> Data:
     """Write the end of a job whose supervisor is gone, and end what is left of it: only what is proved to be its own."""
-    if state["boot"] == boot():
+    if state.get("place") not in (None, place_of(folder)):  # its processes belong to the original
+        reason = "it runs in the folder that this one was copied from"
+    elif state["boot"] == boot():
         heads = [state["command"], *carriers_of(state["token"])]
         for _ in range(50):
             family = [*heads, *below({who["pid"] for who in heads if is_alive(who)})]

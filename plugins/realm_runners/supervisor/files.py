@@ -63,6 +63,12 @@ def take(folder: str, *, wait: bool) -> int | None:
     return descriptor
 
 
+def place_of(folder: str) -> str:
+    """Which folder this is, under whatever name: a moved one stays the same, a copied one is another."""
+    found = os.stat(folder)
+    return f"{found.st_dev}:{found.st_ino}"
+
+
 def pieces(folder: str) -> list[int]:
     """Where the pieces of output begin that are kept."""
     return sorted(int(name[7:]) for name in os.listdir(folder) if re.match(r"output-\d+\Z", name))

@@ -11,7 +11,7 @@ import subprocess
 import time
 from typing import Any
 
-from realm_runners.supervisor.files import Data, Log, now, read, take, write
+from realm_runners.supervisor.files import Data, Log, now, place_of, read, take, write
 from realm_runners.supervisor.processes import below, boot, mark, send
 
 LEFTOVER_SECONDS = 2.0
@@ -78,6 +78,7 @@ class Supervisor:
         token = secrets.token_hex(16)
         self._state: Data = {
             "kind": "job_state", "version": 1, "state": "running", "boot": boot(), "token": token,
+            "place": place_of(folder),
             "supervisor": mark(os.getpid()), "command": {"pid": 0, "started": ""}, "started_at": now(),
             "code": None, "signal": None, "reason": "", "ended_at": "",
         }  # fmt: skip
