@@ -24,7 +24,9 @@ TRIES = 3
 PAUSE_SECONDS = 0.2
 """Before the second try; doubled with each further one."""
 AWAY_SECONDS = 3.0
-"""How long a server that did not answer is not asked again by this process; twice what the asking took, if that is more."""
+"""How long a server that did not answer is not asked again by this process."""
+AWAY_SHARE = 2.0
+"""So many times what the asking took, if that is more."""
 BYTES = 64 * 1024 * 1024
 PASSING = (429, 502, 503, 504)
 """Statuses after which a try later may help."""
@@ -68,7 +70,7 @@ class SkillServer:
                 words = f"is too slow: no whole answer to {path} in {seconds:g} s"
                 break
         spent = time.monotonic() - begun
-        _away[self.url] = (time.monotonic() + max(AWAY_SECONDS, 2 * spent), words)
+        _away[self.url] = (time.monotonic() + max(AWAY_SECONDS, AWAY_SHARE * spent), words)
         raise self.away(words)
 
     def away(self, words: str, hint: str = "") -> SkillAwayError:

@@ -46,5 +46,6 @@ def tiny(tmp_path: Path) -> Iterator[TinyServer]:
 def nobody_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test waits for what another one found out."""
     monkeypatch.setattr(wire, "AWAY_SECONDS", 0.0)
+    monkeypatch.setattr(wire, "AWAY_SHARE", 0.0)
     monkeypatch.setattr(wire, "PAUSE_SECONDS", 0.01)
     wire._away.clear()
