@@ -17,7 +17,7 @@ drill: setup system
 	@$(BIN)/pytest -q -m drill
 
 bench: setup
-	@for name in board snapshot start inspection gap evals oracle tavern vault weaver train learn sparring; do $(BIN)/python benchmarks/$$name.py || exit 1; done
+	@for name in board snapshot start inspection gap evals oracle tavern vault weaver train learn sparring skills; do $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 lint: setup
 	@$(BIN)/ruff check --quiet

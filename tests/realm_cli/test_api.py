@@ -60,7 +60,7 @@ def test_the_sentinels_patrol(face: api.Realm) -> None:
 
 def test_the_guild_knows_skills_levels_and_champion(face: api.Realm) -> None:
     guild = face.guild
-    assert guild.list_skills() == api.list_skills() == ["bin"]
+    assert guild.list_skills() == api.list_skills() == ["bin", "sy"]
     assert (guild.level("bin"), guild.champion()) == (1, None)
     assert guild.get_skill("bin") == api.get_skill("bin")
     assert len(guild.get_trainer("bin").sample(level=2, count=3, seed=1)) == 3

@@ -18,7 +18,8 @@ def test_list_tells_what_there_is(realm: Realm, run: Any) -> None:
     result = run("skill", "list", realm=realm)
     assert result.code == 0
     assert all(word in result.out for word in ("bin", "🔢", "Binary Alchemy", "1-30", "1-4"))
-    (row,) = json.loads(run("skill", "list", "--json", realm=realm).out)
+    row, other = json.loads(run("skill", "list", "--json", realm=realm).out)
+    assert (other["id"], other["max_level"], other["locked_by"]) == ("sy", 50, {"bin": 10})
     assert (row["id"], row["max_level"], row["closed_levels"]) == ("bin", 30, [1, 2, 3, 4])
 
 
@@ -26,7 +27,7 @@ def test_a_broken_skill_is_said_beside_the_list(realm: Realm, run: Any) -> None:
     (realm.skills / "zap.yaml").write_text("id: zap\n")
     result = run("skill", "list", "--json", realm=realm)
     assert result.code == 0
-    assert [row["id"] for row in json.loads(result.out)] == ["bin", "zap"]
+    assert [row["id"] for row in json.loads(result.out)] == ["bin", "sy", "zap"]
     assert "skill 'zap' cannot be used" in result.err
 
 

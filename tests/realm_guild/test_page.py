@@ -41,7 +41,8 @@ def test_levels_intervals_and_closed_ones_are_shown(client: FlaskClient) -> None
         assert part in text, part
     overview = client.get("/api/guild").json
     assert overview is not None
-    (skill,) = overview["skills"]
+    skill, locked = overview["skills"]
+    assert (locked["id"], locked["locked_by"]) == ("sy", {"bin": 10})
     assert (skill["level"], skill["mastered"][0]["level"], skill["closed"]) == (2, 1, True)
     assert overview["champion"]["step"] == 3
 

@@ -1,0 +1,1 @@
+"""Word Weaving: syllacrostic puzzles, in which words are put together from a bank of syllable tiles."""
