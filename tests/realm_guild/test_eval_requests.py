@@ -172,7 +172,7 @@ def test_a_checkpoint_that_is_not_here_leaves_its_evals_pending(realm: Realm, ru
 
 
 def test_evals_of_other_checkpoints_and_unknown_skills_are_left_alone(realm: Realm) -> None:
-    for hero, step, skill in ((HERO, 4, "bin"), ("other", 5, "bin"), (HERO, 5, "sy"), (HERO, 5, "bin")):
+    for hero, step, skill in ((HERO, 4, "bin"), ("other", 5, "bin"), (HERO, 5, "syl"), (HERO, 5, "bin")):
         requests.ask(realm, hero, step, skill, 1, "training")
     assert [(result.hero, result.step) for result in make(realm, FakeHero(realm, 5))] == [(HERO, 5)]
     assert len(requests.pending(realm)) == 3

@@ -298,6 +298,6 @@ def test_a_realm_without_bin_forges_none(small: Realm) -> None:
 
 
 def test_evals_of_a_skill_that_is_gone_stay_where_they_are(small: Realm, far: Far) -> None:
-    requests.ask(small, HERO, 1, "sy", 1, "training")
+    requests.ask(small, HERO, 1, "syl", 1, "training")
     assert far.make() == asking.Outcome([], [])
     assert waiting(small) == [(1, 1)]

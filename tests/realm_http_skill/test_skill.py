@@ -230,7 +230,7 @@ def test_a_look_at_the_realm_does_not_need_the_server(realm: Realm, tiny: TinySe
     tiny.kill()
 
     assert run("status", "--json").json["skills"]["double"]["level"] == 1
-    assert [row["error"] for row in run("skill", "list", "--json").json] == ["", ""]
+    assert [row["error"] for row in run("skill", "list", "--json").json] == ["", "", ""]
     asked = run("skill", "sample", "double", "--level", "1")
     assert asked.code == 1
     assert f"the server of skill 'double' at {tiny.url} does not answer" in asked.err

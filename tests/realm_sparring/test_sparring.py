@@ -135,7 +135,7 @@ def test_a_checkpoint_is_named_by_step_or_name_and_never_guessed(run: Run, realm
     ):
         refused = run("spar", "run", "--skill", "bin", "--checkpoint", checkpoint)
         assert (refused.code, message in refused.err, refused.out) == (code, True, "")
-    assert run("spar", "run", "--skill", "sy").code == 4
+    assert run("spar", "run", "--skill", "syl").code == 4
     assert run("spar", "run", "--skill", "bin", "--level", "99").code == 2
     assert Board(realm).counts()["high"] == 0
 

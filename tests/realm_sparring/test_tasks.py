@@ -30,6 +30,7 @@ def test_the_tasks_have_their_figures_and_are_offered(task: Task, figures: tuple
 def test_each_reason_for_not_sparring_is_told(realm: Realm, tmp_path: Path) -> None:
     empty, _ = found(tmp_path / "empty")
     assert BINARY.idle(empty) == "dio-mini has no checkpoint yet"
+    (realm.skills / "sy.yaml").unlink()
     assert SY.idle(realm) == "there is no skill sy"
     assert BINARY.idle(realm) == BINARY_LARGE.idle(realm) == ""
 

@@ -75,7 +75,7 @@ DAMAGES: dict[str, tuple[Damage, list[tuple[int, str]]]] = {
     "a wrong answer confirmed": (confirm_a_wrong_answer, [(3, "golden")]),
     "a right answer called wrong": (propose_the_golden_answer, [(1, "wrong"), (2, "wrong")]),
     "another key": (row_of(0, problem_key="add(①, ①)"), [(1, "split"), (1, "pair"), (2, "pair")]),
-    "a skill that is not here": (row_of(2, skill="sy"), [(3, "skill"), (3, "stamp")][:1]),
+    "a skill that is not here": (row_of(2, skill="syl"), [(3, "skill"), (3, "stamp")][:1]),
     "a level that is not there": (row_of(2, level=99), [(3, "skill")]),
     "another hero": (row_of(3, hero="dio"), [(4, "stamp"), (4, "stamp")]),
     "weights of another checkpoint": (

@@ -68,7 +68,7 @@ def test_what_is_remembered_is_how_the_hero_stands(realm: Realm, manager: Manage
     away.remember(realm, gaze(realm, manager))
     seen = away.seen(realm)
     assert seen is not None
-    assert (seen.hero, seen.step, seen.levels) == (HERO, 1_200, {"bin": 1})
+    assert (seen.hero, seen.step, seen.levels) == (HERO, 1_200, {"bin": 1, "sy": 1})
 
 
 def test_all_that_happened_is_told_with_its_figures(realm: Realm, manager: Manager) -> None:
