@@ -1,5 +1,5 @@
 # The everyday commands. Each makes the environment first where it needs one.
-.PHONY: setup play test drill bench lint clean system
+.PHONY: setup play test drill bench lint clean system extras
 BIN := .venv/bin
 
 setup:
@@ -9,11 +9,11 @@ setup:
 play: setup
 	@$(BIN)/realm --realm . play
 
-test: setup system lint
+test: setup system extras lint
 	@$(BIN)/pytest -q -n 3 --dist loadfile
 
 # The long forms of the tests.
-drill: setup system
+drill: setup system extras
 	@$(BIN)/pytest -q -m drill
 
 bench: setup
@@ -27,6 +27,9 @@ lint: setup
 
 system:
 	@scripts/system.sh
+
+extras: system
+	@scripts/extras.sh
 
 # What builds, checks and tests leave; neither the environment nor anything of the realm.
 clean:

@@ -42,7 +42,7 @@ def list_command(ctx: Context, as_json: bool) -> None:
 
     emit(rows, as_json, render)
     for row in rows:
-        if row.get("locked_by"):
+        if row.get("locked_by") and not as_json:
             wanted = " and ".join(f"{skill} level {level}" for skill, level in row["locked_by"].items())
             note(f"skill '{row['id']}' shows once {wanted} is mastered")
         if row["error"]:

@@ -1,0 +1,1 @@
+"""Skills of the library reasoning-gym, one for each of its tasks."""
