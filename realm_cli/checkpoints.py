@@ -16,11 +16,17 @@ MANIFEST = "manifest.json"
 LEDGER_MIRROR = ".ledger.json"
 TRAINER_STATE = "trainer_state.json"
 _NAME = re.compile(r"checkpoint-(\d+)(?:-(\d{8})-(\d{4}))?")
+_STEP = re.compile(r"0|[1-9][0-9]{0,14}")
 
 
 def canonical_name(step: int, moment: datetime | None = None) -> str:
     """`checkpoint-190000-20251127-1430` (UTC)."""
     return f"checkpoint-{step}-{(moment or datetime.now(timezone.utc)).strftime('%Y%m%d-%H%M')}"
+
+
+def is_step(text: str) -> bool:
+    """Whether a text is the number of a step as it is written everywhere: `01` and digits of other scripts are not."""
+    return _STEP.fullmatch(text) is not None
 
 
 def extract_step(name: str) -> int:

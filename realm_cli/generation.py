@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 import msgspec
 
+from realm_cli.conversation import Message as Message
 from realm_cli.errors import RealmError, UsageError
 
 if TYPE_CHECKING:
@@ -21,14 +22,6 @@ if TYPE_CHECKING:
     from realm_cli.realm import Realm
 
 DEFAULT_BACKEND = "transformers"
-
-
-class Message(msgspec.Struct, frozen=True):
-    """One turn of a conversation."""
-
-    role: str
-    """system, user or assistant, as far as the hero's chat template knows them."""
-    content: str
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -61,6 +54,14 @@ class Piece(msgspec.Struct, frozen=True):
 
 class Session(Protocol):
     """Conversations that are answered together, for one thread."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more could join at the next step, as far as that is known before its length is.
+
+        More may join, and wait. Who has requests of several people hands them over as room comes, so that they take turns.
+        """
+        ...
 
     def add(
         self,
@@ -156,6 +157,10 @@ class _WholeReplies:
         self._generator = generator
         self._waiting: dict[int, Callable[[], list[Reply]]] = {}
         self._tickets = itertools.count(1)
+
+    @property
+    def has_room(self) -> bool:
+        return not self._waiting
 
     def add(
         self, conversation: Sequence[Message] | str, *, max_tokens: int, temperature: float = 0.0, seed: int = 0,

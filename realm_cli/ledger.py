@@ -51,9 +51,10 @@ class Ledger:
         """The step that a user names, as number or canonical name; 0 is the base model. Never another checkpoint."""
         if checkpoint == "0":
             return 0
-        step = int(checkpoint) if checkpoint.isdecimal() else checkpoints.extract_step(checkpoint)
+        is_number = checkpoints.is_step(checkpoint)
+        step = int(checkpoint) if is_number else checkpoints.extract_step(checkpoint)
         record = self.get(step)
-        if not checkpoint.isdecimal() and record.canonical_name != checkpoint.rstrip("/").rpartition("/")[2]:
+        if not is_number and record.canonical_name != checkpoint.rstrip("/").rpartition("/")[2]:
             raise NotFoundError(
                 f"there is no {checkpoint}; step {step} is {record.canonical_name}", "name that, or the step"
             )

@@ -170,6 +170,8 @@ class OracleClient:
         stop: Sequence[str] = (),
     ) -> list[Answer]:  # fmt: skip
         """A reply to each conversation, in their order; the server answers them together."""
+        if not conversations:
+            return []
         body = _given(
             conversations=[_plain(each) for each in conversations], step=step, hero=hero, hash=sha256,
             max_tokens=max_tokens, temperature=temperature, seed=seed, stop=list(stop) or None,

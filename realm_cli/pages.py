@@ -15,6 +15,7 @@ from realm_cli.errors import UsageError, nearest
 from realm_cli.manager import Manager
 from realm_cli.realm import Realm
 from realm_cli.web import wants_json
+from realm_cli.webbody import decoded
 
 T = TypeVar("T", bound=msgspec.Struct)
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -55,10 +56,7 @@ def data(schema: type[T]) -> T:
     if not request.is_json and request.mimetype not in FORMS and request.get_data():
         raise UsageError("the body is of a kind that is not understood here", "send Content-Type: application/json")
     if request.is_json:
-        try:
-            given = msgspec.json.decode(request.get_data())
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise UsageError(f"the body is not JSON: {error}", "send one JSON object") from None
+        given = decoded(request.get_data())
         strict = True
     else:
         given = {name: value for name, value in request.form.items() if name not in ("csrf", "back") and value != ""}

@@ -71,6 +71,18 @@ class Batch:
     def __len__(self) -> int:
         return len(self._waiting) + len(self._rows)
 
+    @property
+    def has_room(self) -> bool:
+        """Whether all that wait can join at the next step, and perhaps one more."""
+        if len(self) >= decoding.BATCH_ROWS:
+            return False
+        return not self._waiting or self._fit([*self._rows, *self._waiting])
+
+    def _fit(self, rows: Sequence[Row]) -> bool:
+        """Whether these rows can be decoded together; a single one always."""
+        few = len(rows) <= decoding.BATCH_ROWS and len(rows) * max(row.length for row in rows) <= self._budget
+        return few or len(rows) == 1
+
     def add(self, row: Row) -> None:
         """Let a row join at the next step, or when there is room."""
         self._waiting.append(row)
@@ -100,11 +112,7 @@ class Batch:
     def _admitted(self) -> list[Row]:
         """Take from those that wait as many as there is room for, in their order; one at least when none runs."""
         taken: list[Row] = []
-        while self._waiting:
-            rows = [*self._rows, *taken, self._waiting[0]]
-            full = len(rows) > decoding.BATCH_ROWS or len(rows) * max(row.length for row in rows) > self._budget
-            if full and len(rows) > 1:
-                break
+        while self._waiting and self._fit([*self._rows, *taken, self._waiting[0]]):
             taken.append(self._waiting.pop(0))
         return taken
 

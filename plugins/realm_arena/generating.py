@@ -113,6 +113,11 @@ class ModelSession:
         self._asked: dict[int, _Asked] = {}
         self._tickets = itertools.count(1)
 
+    @property
+    def has_room(self) -> bool:
+        """See `realm_cli.generation.Session.has_room`."""
+        return self._batch.has_room
+
     def add(
         self,
         conversation: Sequence[Message] | str,

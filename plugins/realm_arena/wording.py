@@ -115,9 +115,14 @@ def check_parameters(max_tokens: int, temperature: float, stop: Sequence[str]) -
         raise UsageError("a generation parameter is out of range", wanted)
 
 
+LEAST_TEMPERATURE = 1e-30
+"""What is far smaller is 0 in single precision, where 0 / 0 is no number. Here already, only the likeliest is ever drawn."""
+
+
 def drawer(temperature: float, seed: int, number: int) -> Callable[[torch.Tensor], int]:
     """Draws from the softmax at `temperature`; every prompt has a generator of its own, so batching changes nothing."""
     generator = torch.Generator().manual_seed(_seed_of(seed, number))
+    temperature = max(temperature, LEAST_TEMPERATURE)
 
     def pick(logits: torch.Tensor) -> int:
         # The highest becomes 0 first: divided by a tiny temperature, it would be infinite.

@@ -61,6 +61,8 @@ class ChatAsked(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
             raise UsageError(f"say message, messages or conversations; this has {found}", "keep one of them")
         if self.stream and self.conversations is not None:
             raise UsageError("conversations are not streamed", "leave stream out, or ask with messages")
+        if self.conversations == []:
+            raise UsageError("there are no conversations to answer", "send one or more")
         if self.message is not None:
             return [[Message("user", self.message)]]
         many = [self.messages] if self.messages is not None else self.conversations or []

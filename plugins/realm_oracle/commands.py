@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import click
 import msgspec
 
+from realm_cli.errors import NotFoundError, UsageError
 from realm_cli.oracleclient import Model, OracleClient, find_oracle
 from realm_cli.terminal import (
     Context,
@@ -61,7 +63,18 @@ def _row(model: Model) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@click.command("load")
+class StepCommand(click.Command):
+    """A command with STEP as its argument: click would take a number below 0 for an option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """See click; numbers below 0 are refused first."""
+        below = next((word for word in args if re.fullmatch(r"-[0-9]+", word)), None)
+        if below is not None:
+            raise _no_step(below)
+        return super().parse_args(ctx, args)
+
+
+@click.command("load", cls=StepCommand)
 @click.argument("step", metavar="STEP|champion")
 @hero_option
 @click.option("--pin/--unpin", default=None, help="Keep it loaded until it is unloaded, or let it go again.")
@@ -79,7 +92,7 @@ def load_command(
     emit(model, as_json, lambda: _say(model, quiet=quiet))
 
 
-@click.command("unload")
+@click.command("unload", cls=StepCommand)
 @click.argument("step", metavar="STEP|champion")
 @hero_option
 @host_option
@@ -97,7 +110,7 @@ def unload_command(ctx: Context, step: str, hero: str | None, host: str | None, 
 def _meant(ctx: Context, step: str, hero: str | None) -> tuple[int, str | None]:
     """(step, hash of the weights where it is known) of a step or the word champion."""
     from realm_cli import champions
-    from realm_cli.errors import NotFoundError, UsageError
+    from realm_cli.checkpoints import is_step
 
     name = hero or ctx.realm.config.hero
     if step == "champion":
@@ -105,9 +118,13 @@ def _meant(ctx: Context, step: str, hero: str | None) -> tuple[int, str | None]:
         if champion is None:
             raise NotFoundError(f"{name} has no champion", "choose one: realm champion promote")
         return champion.step, champion.weights_sha256
-    if not step.isascii() or not step.isdecimal() or len(step) > 15:
-        raise UsageError(f"'{step[:50]}' is no step", "give its number, 0 for the base model, or champion")
+    if not is_step(step):
+        raise _no_step(step)
     return int(step), None
+
+
+def _no_step(text: str) -> UsageError:
+    return UsageError(f"'{text[:50]}' is no step", "give its number, 0 for the base model, or champion")
 
 
 def _say(model: Model, *, quiet: bool) -> None:

@@ -38,7 +38,10 @@ class Desk:
     def hero(self, named: str | None) -> str:
         """The hero that is meant: without a name the active one, as it stands now."""
         if named is not None:
-            self.realm.hero_file(named)  # refuses what cannot be an id
+            known = self.realm.hero_file(named).is_file()  # refuses what cannot be an id
+            if not known and all(model.hero != named for model in self.pool.info().models):
+                known_ids = ", ".join(self.realm.hero_ids()) or "none"
+                raise NotFoundError(f"there is no hero '{named}'; known: {known_ids}", "name one of these")
             return named
         changed = self.realm.config_file.stat().st_mtime_ns
         if changed != self._active[0]:

@@ -14,6 +14,7 @@ from msgspec import Meta
 from realm_cli.errors import UsageError, nearest
 from realm_cli.generation import Message
 from realm_cli.oracleclient import MAX_TOKENS
+from realm_cli.webbody import decoded
 
 COMPLETION_TOKENS = 16
 """What OpenAI's own completions give when nothing is said."""
@@ -118,10 +119,7 @@ _NEUTRAL = {"top_p": 1, "frequency_penalty": 0, "presence_penalty": 0, "logit_bi
 
 def read(schema: type[Any]) -> Any:
     """The body as `schema`. Raises `FieldError` or `UsageError`."""
-    try:
-        given = msgspec.json.decode(request.get_data())
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"the body is not JSON: {error}", "send one JSON object") from None
+    given = decoded(request.get_data())
     if not isinstance(given, dict):
         raise UsageError("the body is no JSON object", "send one JSON object")
     known = [field.name for field in msgspec.structs.fields(schema)]

@@ -126,6 +126,11 @@ class OpenAISession:
         """The conversations that are open, and whether they were given up."""
         self._tickets = itertools.count(1)
 
+    @property
+    def has_room(self) -> bool:
+        """See `realm_cli.generation.Session.has_room`."""
+        return len(self._dropped) < AT_ONCE
+
     def add(
         self,
         conversation: Sequence[Message] | str,

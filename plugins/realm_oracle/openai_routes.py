@@ -25,7 +25,7 @@ from realm_oracle.pool import Loaded
 from realm_oracle.streams import stream
 from realm_oracle.worker import Prompt, Wanted
 
-_MODEL = re.compile(r"([a-z0-9][a-z0-9_-]{0,63})@(?:step-(\d{1,15})|(champion))")
+_MODEL = re.compile(r"([a-z0-9][a-z0-9_-]{0,63})@(?:step-(0|[1-9][0-9]{0,14})|(champion))")
 CODES = {401: "invalid_api_key", 404: "model_not_found", 413: "body_too_large", 503: "unavailable"}
 MODEL_HINT = "a model is named like dio@step-190000 or dio@champion"
 

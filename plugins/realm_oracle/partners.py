@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
-from realm_cli import champions, inference
+from realm_cli import champions, checkpoints, inference
 from realm_cli.errors import AwayError, NotFoundError
 from realm_cli.generation import Generator, Message, open_generator
 from realm_cli.ledger import Ledger
@@ -40,7 +40,7 @@ def step_of(realm: Realm, hero: str, text: str) -> int:
         if champion is None:
             raise NotFoundError(f"{hero} has no champion", "name a step, or crown one: realm champion promote")
         return champion.step
-    return int(text) if text.isdecimal() else Ledger(realm, hero).step_of(text)
+    return int(text) if checkpoints.is_step(text) else Ledger(realm, hero).step_of(text)
 
 
 def open_partner(realm: Realm, manager: Manager, hero: str, step: int, host: str | None, say: Say) -> Partner:

@@ -1,7 +1,8 @@
 """One thread for each loaded checkpoint: it steps the session in which all its conversations are answered together.
 
-Requests hand conversations in and wait; the thread never waits for them. A text that nobody fetches yet is kept, which
-a reply's limit bounds, so a slow client holds nobody up.
+Requests hand conversations in and wait; the thread never waits for them. A conversation gets a place in the session when
+one is free, and the request with the fewest places comes first, so that a batch of a thousand keeps no single chat waiting.
+A text that nobody fetches yet is kept, which a reply's limit bounds, so a slow client holds nobody up.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from realm_cli.errors import AwayError, RealmError
@@ -55,6 +56,10 @@ class Request:
     """What was made and not fetched yet."""
     tokens: int = 0
     open: int = 0
+    seated: int = 0
+    """How many of the conversations have got a place."""
+    places: int = 0
+    """How many have one now."""
     error: RealmError | None = None
     is_given_up: bool = False
 
@@ -112,7 +117,8 @@ class Worker:
         self._lock = threading.RLock()
         self._condition = threading.Condition(self._lock)
         """What the thread waits for; every request waits for a condition of its own."""
-        self._arrived: list[Request] = []
+        self._queue: list[Request] = []
+        """Requests with conversations that wait for a place, in the order they came."""
         self._places: dict[int, tuple[Request, int]] = {}
         """Ticket → (request, which of its conversations)."""
         self._ends = False
@@ -127,7 +133,8 @@ class Worker:
         count = len(wanted.conversations)
         request = Request(wanted, threading.Condition(self._lock), left, [None] * count, open=count)
         with self._condition:
-            self._arrived.append(request)
+            if count:
+                self._queue.append(request)
             self._condition.notify_all()
         return request
 
@@ -149,39 +156,50 @@ class Worker:
     def _work(self) -> None:
         while True:
             with self._condition:
-                while not self._arrived and not self._places and not self._ends:
+                while not self._queue and not self._places and not self._ends:
                     self._condition.wait()
                 if self._ends:
-                    self._fail(AwayError("the checkpoint was unloaded meanwhile", "load it again"))
+                    away = AwayError("the checkpoint was unloaded meanwhile", "load it again")
+                    self._fail([*self._queue, *(request for request, _ in self._places.values())], away)
                     return
-                arrived, self._arrived = self._arrived, []
                 dropped = [ticket for ticket, (request, _) in self._places.items() if request.has_ended]
             self._stepping_since = time.monotonic()
             self._drop(dropped)
-            for request in arrived:
-                self._begin(request)
+            self._seat()
             self._step()
             self._stepping_since = None
 
-    def _begin(self, request: Request) -> None:
-        wanted = request.wanted
-        for number, conversation in enumerate(wanted.conversations):
-            if request.is_given_up:
+    def _seat(self) -> None:
+        """Fill the places that are free."""
+        while not self._places or self._session.has_room:
+            request = self._next()
+            if request is None:
                 return
-            try:
-                ticket = self._session.add(
-                    conversation, max_tokens=wanted.max_tokens, temperature=wanted.temperature, seed=wanted.seed,
-                    number=number, stop=wanted.stop,
-                )  # fmt: skip
-            except Exception as error:  # the edge of a back end
-                self._end(request, error)
-                return
-            self._places[ticket] = (request, number)
+            self._begin(request)
 
-    def _end(self, request: Request, error: Exception) -> None:
+    def _next(self) -> Request | None:
+        """Whose conversation gets the next place: the request with the fewest, of several the one that came first."""
         with self._lock:
-            request.error = _worded(error)
-            request.condition.notify_all()
+            self._queue = [
+                each for each in self._queue if not each.has_ended and each.seated < len(each.replies)
+            ]  # fmt: skip
+            return min(self._queue, key=lambda each: each.places, default=None)
+
+    def _begin(self, request: Request) -> None:
+        """Give a request's next conversation a place."""
+        wanted, number = request.wanted, request.seated
+        request.seated += 1
+        try:
+            ticket = self._session.add(
+                wanted.conversations[number], max_tokens=wanted.max_tokens, temperature=wanted.temperature,
+                seed=wanted.seed, number=number, stop=wanted.stop,
+            )  # fmt: skip
+        except Exception as error:  # the edge of a back end
+            with self._lock:
+                self._fail([request], _worded(error))
+            return
+        request.places += 1
+        self._places[ticket] = (request, number)
 
     def _drop(self, tickets: list[int]) -> None:
         for ticket in tickets:
@@ -193,7 +211,8 @@ class Worker:
             pieces = self._session.step()
         except Exception as error:  # the edge of a back end: its other checkpoints answer on
             with self._lock:
-                self._fail(_worded(error))
+                self._fail([request for request, _ in self._places.values()], _worded(error))
+                self._places = {}
             self._session = session_of(self._generator)
             return
         with self._lock:
@@ -215,12 +234,12 @@ class Worker:
             request.condition.notify_all()
         if piece.reply is not None or piece.error is not None:
             del self._places[piece.ticket]
+            request.places -= 1
 
-    def _fail(self, error: RealmError) -> None:
-        for request in [*self._arrived, *(request for request, _ in self._places.values())]:
+    def _fail(self, requests: Iterable[Request], error: RealmError) -> None:
+        for request in requests:
             request.error = request.error or error
             request.condition.notify_all()
-        self._arrived, self._places = [], {}
 
 
 def _worded(error: Exception) -> RealmError:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from realm_cli.checkpoint_records import LedgerRecord
-from realm_cli.checkpoints import extract_step
+from realm_cli.checkpoints import extract_step, is_step
 from realm_cli.errors import UsageError
 from realm_cli.ledger import METRICS, Ledger
 from realm_cli.terminal import Context, emit, facts, human_bytes, json_option, pass_context_realm, table
@@ -81,7 +81,7 @@ def _show(ledger: Ledger, record: LedgerRecord, as_json: bool) -> None:
 
 def parse_step(text: str) -> int:
     """A step given as number or as a checkpoint's name."""
-    return int(text) if text.isdecimal() else extract_step(text)
+    return int(text) if is_step(text) else extract_step(text)
 
 
 @click.command("show")

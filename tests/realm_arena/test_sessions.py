@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from realm_arena import decoding
 from realm_arena.generating import ModelGenerator
 from realm_arena_generators import always, ask, loaded, make_folders, text_tokens
 from realm_cli.errors import RealmError, UsageError
@@ -115,6 +116,25 @@ def test_draws_are_those_of_generate(opened: dict[str, ModelGenerator]) -> None:
         listener.step()
     listener.finish()
     assert [listener.replies[ticket] for ticket in tickets] == expected
+
+
+def test_a_session_tells_when_one_more_would_only_wait(opened: dict[str, ModelGenerator]) -> None:
+    for session, most in ((opened["gemma"].session(), decoding.BATCH_ROWS), (session_of(Plain(opened["gemma"])), 1)):
+        added = 0
+        while session.has_room:
+            session.add(ask("go"), max_tokens=1, number=added)
+            added += 1
+        assert added == most
+        session.step()
+        assert session.has_room
+        session.close()
+
+
+@pytest.mark.parametrize("temperature", [1e-300, 5e-324, 1e-30])
+def test_a_tiny_temperature_draws_the_likeliest(temperature: float, opened: dict[str, ModelGenerator]) -> None:
+    generator = opened["dio-mini"]
+    asked = [ask("say 1"), ask("say 2")]
+    assert generator.generate(asked, max_tokens=9, temperature=temperature) == generator.generate(asked, max_tokens=9)
 
 
 @pytest.mark.parametrize(

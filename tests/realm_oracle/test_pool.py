@@ -14,7 +14,7 @@ import torch
 
 from helpers import wait_for
 from realm_cli import heroes, leases, store
-from realm_cli.errors import AwayError, FormatError, NotFoundError, RealmError, RefusedError
+from realm_cli.errors import AwayError, FormatError, NotFoundError, RealmError, RefusedError, UsageError
 from realm_cli.generation import Message, Reply, open_generator
 from realm_cli.ledger import Ledger
 from realm_cli.manager import Manager
@@ -333,3 +333,28 @@ def test_a_step_that_fails_fails_what_runs_and_the_next_request_is_answered(
     one.worker._stepping_since = -STUCK_SECONDS
     assert pool.stuck() == [f"{HERO}@step-4"]
     one.worker._stepping_since = None
+
+
+def test_a_large_request_keeps_no_other_waiting(mine: Realm, pools: Callable[..., Pool]) -> None:
+    pool = pools(mine)
+    one = pool.load(HERO, 4)
+    many, few = (Wanted([turns(f"{LONG}{n}") for n in range(count)], max_tokens=30) for count in (5000, 100))
+    with pool.asked(one, many, lambda: False) as large:
+        wait_for(lambda: large.tokens > 0, "the large one to begin")
+        assert ask(pool, one, "say 2")[0].tokens == 6
+        with pool.asked(one, few, lambda: False) as small:
+            assert len(small.all()) == 100
+        # Both came when all places were taken, and ended before the first one had had its turn.
+        assert large.open > 1000
+        large.give_up()
+    assert ask(pool, one, "say 3")[0].tokens == 6
+
+
+def test_what_cannot_be_answered_ends_its_own_request_alone(mine: Realm, pools: Callable[..., Pool]) -> None:
+    pool = pools(mine)
+    one = pool.load(HERO, 4)
+    good, wrong = Wanted([turns(LONG)] * 3, max_tokens=40), Wanted([turns("say 1"), []], max_tokens=40)
+    with pool.asked(one, good, lambda: False) as other, pool.asked(one, wrong, lambda: False) as refused:
+        with pytest.raises(UsageError, match="conversation 2 has to end"):
+            refused.all()
+        assert len(other.all()) == 3

@@ -109,6 +109,12 @@ BAD: list[tuple[str, Any, int, str]] = [
     ("/chat", {"step": 4, "message": "a" * 100_000}, 400, "leave no room"),
     ("/chat", {"step": 4, "message": "a", "stop": ["x"] * 17}, 400, "16 texts"),
     ("/chat", {"step": 4, "message": "a", "hero": "../etc"}, 400, "cannot be a hero's id"),
+    ("/chat", {"step": 4, "message": "a", "hero": "nobody"}, 404, "no hero 'nobody'; known: dio, dio-mini"),
+    ("/chat", {"step": 4, "conversations": []}, 400, "no conversations"),
+    ("/chat", {"step": 4, "message": "a\ud800"}, 400, "half of a surrogate pair"),
+    ("/v1/completions", {"model": f"{HERO}@step-04", "prompt": "a\ud800"}, 400, "half of a surrogate pair"),
+    ("/v1/completions", {"model": f"{HERO}@step-04", "prompt": "a"}, 404, "is no model here"),
+    ("/v1/completions", {"model": "nobody@step-4", "prompt": "a"}, 404, "no hero 'nobody'; known: dio, dio-mini"),
     ("/chat", [], 400, ""),
     ("/load", {}, 400, "step is required"),
     ("/load", {"step": 3}, 404, "no checkpoint at step 3"),
@@ -125,7 +131,8 @@ def test_a_bad_request_is_refused_with_its_reason(
 ) -> None:
     got, said = post(oracle.url, path, body)
     assert got == status, said
-    assert any(word in said["error"] + said["hint"] for word in words.split("|")), said
+    text = said["error"]["message"] if path.startswith("/v1/") else said["error"] + said["hint"]
+    assert any(word in text for word in words.split("|")), said
 
 
 @pytest.mark.parametrize("path", ["/chat", "/load", "/v1/chat/completions", "/v1/completions"])
@@ -173,6 +180,11 @@ def test_commands_load_pin_and_unload(mine: Realm) -> None:
         assert (missing.code, "no checkpoint at step 7" in missing.err) == (4, True)
         wrong = call(mine, "oracle", "load", "newest")
         assert (wrong.code, "'newest' is no step" in wrong.err) == (2, True)
+        for verb, text in (("load", "-1"), ("unload", "-1"), ("load", "01"), ("load", "\u0664")):
+            wrong = call(mine, "oracle", verb, text)
+            assert (wrong.code, f"error: '{text}' is no step" in wrong.err) == (2, True)
+        padded = call(mine, "oracle", "chat", "--step", "04", "hi")
+        assert (padded.code, "'04' is not a checkpoint's name" in padded.err) == (2, True)
         assert call(mine, "oracle", "unload", 4, "-q").code == 0
         assert "nothing is loaded" in call(mine, "oracle", "status").out
         busy = call(mine, "oracle", "serve", "--port", process.url.rpartition(":")[2])
