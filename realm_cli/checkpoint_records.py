@@ -91,6 +91,10 @@ class LedgerRecord(Record, frozen=True, kw_only=True):
     quests: list[QuestShare] = msgspec.field(default_factory=list)
     """Trained since the parent."""
     template_sha256: str = ""
+    profile: str = "none"
+    """The data profile that it was trained under, and is asked under."""
+    system_prompt: str = ""
+    """That of the hero, which the profile puts before chats without one."""
     size: int = 0
     """Bytes of all files."""
     saved_for: str = ""

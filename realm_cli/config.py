@@ -168,5 +168,7 @@ class HeroConfig(_Strict, frozen=True, kw_only=True):
     max_length: Positive
     title: str = ""
     chat_template: str | None = None
+    profile: str = "none"
+    system_prompt: str | None = None
     embedded: EmbeddedModel | None = None
     recipe: Recipe = Recipe()

@@ -21,7 +21,7 @@ GROUP = "realm"
 PART_HOOKS = (
     "realm_commands", "realm_records", "realm_skills", "realm_inspectors", "realm_oracles", "realm_callbacks",
     "realm_pages", "realm_services", "realm_zone_types", "realm_runners", "realm_tasks", "realm_checks",
-    "realm_importers", "realm_skill_clients",
+    "realm_importers", "realm_skill_clients", "realm_profiles",
 )  # fmt: skip
 
 hookspec = pluggy.HookspecMarker(GROUP)
@@ -109,6 +109,12 @@ def realm_checks() -> list[Part]:
 @hookspec
 def realm_importers() -> list[Part]:
     """Formats of other tools' data files: the name is what users choose, the object a `realm_cli.importing.Importer` or a class of one."""
+    raise AssertionError("a specification is never called")
+
+
+@hookspec
+def realm_profiles() -> list[Part]:
+    """Data profiles: the name is `profile` in a hero's YAML, the object called with its `system_prompt` gives a `realm_cli.profiles.Profile`."""
     raise AssertionError("a specification is never called")
 
 

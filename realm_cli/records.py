@@ -206,6 +206,8 @@ class PreviewRecord(Record, frozen=True, kw_only=True):
 
     quest: str
     hero: str
+    profile: str = "none"
+    """Stamp of the data profile under which they are seen."""
     samples: list[PreviewSample]
 
 

@@ -42,6 +42,14 @@ class SkillState(Record, frozen=True, kw_only=True):
     """Quests forged for this hero and skill; the next one's counter is one more."""
     forged_level: int = 1
     """The level of the quest that was forged last."""
+    forged_replay: bool = False
+    """Whether that one was made of mastered levels alone."""
+    due: float | None = None
+    """The curriculum's clock, up to which the skill has had its share; None before its first turn."""
+    clock: int = 0
+    """The curriculum's clock, which counts turns, when the skill had its last one."""
+    away: str = ""
+    """Why the quest that was forged last is not on the board yet: the skill's server was away."""
     reviewed_step: int = -1
     """The checkpoint whose evals were asked for last."""
     reviews: int = 0
@@ -70,6 +78,8 @@ class EvalLine(Record, frozen=True, kw_only=True):
     set_sha256: str
     """The first 12 digits; evals of different sets are not compared."""
     at: str
+    profile: str = "none"
+    """Stamp of the data profile; evals under different ones are not compared."""
     flagged: str = ""
     """Why the accuracy contradicts the loss; empty when it does not."""
 

@@ -100,15 +100,20 @@ class Standing:
 
 
 def standing(found: Iterable[EvalLine], level: int, *, since: int = 0, upto: int | None = None) -> Standing:
-    """The standing at `level`, from ok evals of checkpoints from `since` to `upto` that used the newest eval set."""
+    """The standing at `level`, from ok evals of checkpoints from `since` to `upto` with the newest eval set and data profile."""
     mine = [
         line
         for line in found
         if line.level == level and line.state == "ok" and line.step >= since and (upto is None or line.step <= upto)
     ]
-    last = [line for line in mine if line.set_sha256 == mine[-1].set_sha256][-EVALS_THAT_COUNT:]
+    last = [line for line in mine if _kind(line) == _kind(mine[-1])][-EVALS_THAT_COUNT:]
     if not last:
         return Standing(level, None, None, [])
     accuracy = sum(line.accuracy for line in last) / len(last)
     interval = wilson(sum(line.correct for line in last), sum(line.size for line in last))
     return Standing(level, accuracy, interval, [line.step for line in last])
+
+
+def _kind(line: EvalLine) -> tuple[str, str]:
+    """Evals are compared with those of the same kind."""
+    return line.set_sha256, line.profile

@@ -132,5 +132,6 @@ class Campaign:
             samples_seen=progress.samples_seen, skill_name=quest.skill if quest else "",
             skill_level=quest.level if quest else 0, training_file=quest.name if quest else "",
             quests=list(progress.shares.values()), template_sha256=self.hero.tokenizer.template_hash, saved_for=why,
+            profile=self.hero.config.profile, system_prompt=self.hero.config.system_prompt or "",
         )  # fmt: skip
         return saving.Facts(state, ledger)

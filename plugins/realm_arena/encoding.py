@@ -83,13 +83,13 @@ class HeroTokenizer:
         trained = encoded.ids[encoded.trained]
         return int(trained[-1]) if len(trained) and int(trained[-1]) in self._special else self.eos_id
 
-    def prompt_ids(self, messages: Sequence[Message]) -> list[int]:
+    def prompt_ids(self, messages: Sequence[Message], *, own_thoughts: bool = True) -> list[int]:
         """What stands before the hero's reply to `messages`, token for token as in training.
 
         A row with a reply is encoded and cut where its reply begins: a template's own generation prompt may differ
         from what it puts before replies (an empty think block, a space that joins the first word).
         """
-        (encoded,) = self.encode([Row(messages=[*messages, Message("assistant", "a")])])
+        (encoded,) = self.encode([Row(messages=[*messages, Message("assistant", "a")])], own_thoughts=own_thoughts)
         trained = np.flatnonzero(encoded.trained)
         if not len(trained):
             raise ConversationError("chat template", "shows nothing of a reply, so none can be asked for")
@@ -102,11 +102,14 @@ class HeroTokenizer:
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
         return self._prefix + ids
 
-    def encode(self, rows: Sequence[Row]) -> list[Encoded]:
-        """Every row as tokens, in order. Raises `ConversationError` when the template refuses one of them."""
+    def encode(self, rows: Sequence[Row], *, own_thoughts: bool = True) -> list[Encoded]:
+        """Every row as tokens, in order. Raises `ConversationError` when the template refuses one of them.
+
+        Without `own_thoughts`, the template's empty think blocks before replies are left out.
+        """
         chats = [row.messages for row in rows if row.messages is not UNSET]
         others = [row for row in rows if row.messages is UNSET]
-        encoded_chats = iter(self._encode_chats(chats))
+        encoded_chats = iter(self._encode_chats(chats, own_thoughts))
         encoded_others = iter(self._encode_others(others))
         return [next(encoded_others if row.messages is UNSET else encoded_chats) for row in rows]
 
@@ -114,6 +117,14 @@ class HeroTokenizer:
         """The text of `ids`, special tokens included."""
         text: str = self._tokenizer.decode(list(ids), skip_special_tokens=False)
         return text
+
+    @cached_property
+    def vocabulary(self) -> list[str]:
+        """The text of every token, by its id; empty for an id that none has."""
+        texts: list[str] = self._tokenizer.decode_batch(
+            [[n] for n in range(self.vocab_size)], skip_special_tokens=False
+        )
+        return texts
 
     def token_texts(self, ids: Sequence[int]) -> list[str]:
         """A text for each token that read on one after the other; a character of several tokens stands at the last."""
@@ -129,12 +140,12 @@ class HeroTokenizer:
             shown, begun = begun, end
         return texts
 
-    def _encode_chats(self, chats: list[list[Message]]) -> list[Encoded]:
+    def _encode_chats(self, chats: list[list[Message]], own_thoughts: bool) -> list[Encoded]:
         if not chats:
             return []
         if self.template is None:
             raise RealmError(f"{self._files.folder} has no chat template, which chat rows need", TEMPLATE_HINT)
-        rendered = [self.template.spans(messages) for messages in chats]
+        rendered = [self.template.spans(messages, own_thoughts=own_thoughts) for messages in chats]
         encodings = self._tokenizer.encode_batch([text for text, _ in rendered], add_special_tokens=False)
         return [
             _encoded(encoding.ids, _flags(np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2), text, spans))

@@ -14,7 +14,7 @@ SAMPLES = 3
 def write(subject: Subject, tokenizer: HeroTokenizer, view: TokenView) -> None:
     """Write `status/previews/<quest>.json`."""
     samples = [sample(tokenizer, view, index) for index in range(min(SAMPLES, len(view)))]
-    record = PreviewRecord(quest=subject.quest, hero=subject.hero, samples=samples)
+    record = PreviewRecord(quest=subject.quest, hero=subject.hero, profile=view.meta.profile, samples=samples)
     store.write_record(subject.realm.previews / f"{subject.quest}.json", record)
 
 

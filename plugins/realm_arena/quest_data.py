@@ -12,8 +12,9 @@ from realm_arena import packing, tokens
 from realm_arena.encoding import HeroTokenizer
 from realm_arena.packing import MicroBatch
 from realm_arena.tokens import TokenView
-from realm_cli import heroes
+from realm_cli import heroes, profiles
 from realm_cli.config import HeroConfig
+from realm_cli.profiles import Profile
 from realm_cli.realm import Realm
 from realm_cli.records import SampleView
 
@@ -39,14 +40,19 @@ class Hero:
         """Tokenizer and chat template."""
         return HeroTokenizer.load(self.base, self.chat_template)
 
+    @cached_property
+    def profile(self) -> Profile:
+        """The data profile that it is trained under."""
+        return profiles.of_hero(self.realm, self.id)
+
     @property
     def chat_template(self) -> Path | None:
         """The hero's own template file; None when its model's is used."""
         return self.realm.path(self.config.chat_template) if self.config.chat_template else None
 
     def tokens_of(self, path: Path, sha256: str) -> TokenView:
-        """The quest's tokens, memory-mapped; made now if the cache has none for this tokenizer and template."""
-        return tokens.open_or_build(self.realm, self.tokenizer, path, sha256, self.config.max_length)
+        """The quest's tokens, memory-mapped; made now if the cache has none for this tokenizer, template and profile."""
+        return tokens.open_or_build(self.realm, self.tokenizer, path, sha256, self.config.max_length, self.profile)
 
     def batches(self, view: TokenView, samples: np.ndarray, packed: bool) -> list[MicroBatch]:
         """One step's micro-batches."""

@@ -50,6 +50,7 @@ class TokensMeta(Record, frozen=True, kw_only=True):
     template_hash: str
     max_length: int
     profile: str
+    """Stamp of the data profile."""
     dtype: str
     """Of `ids.bin`: uint16 or uint32."""
     statistics: TokenStatistics

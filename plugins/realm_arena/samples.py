@@ -9,13 +9,15 @@ from pathlib import Path
 
 from msgspec import UNSET
 
-from realm_arena import rows
+from realm_arena import dressing, rows
 from realm_arena.encoding import Encoded, Flags, HeroTokenizer, Ids
 from realm_arena.records import LineCount, TokenStatistics
 from realm_arena.rows import Row
 from realm_arena.templates import ConversationError
 from realm_cli import datafiles
+from realm_cli.errors import FormatError
 from realm_cli.inspection import KEPT_PER_CHECK
+from realm_cli.profiles import Profile
 
 CHUNK_ROWS = 1000
 CHUNK_BYTES = 512 << 10
@@ -62,19 +64,21 @@ class Tally:
         return TokenStatistics(**{name: getattr(self, name) for name in TokenStatistics.__struct_fields__})
 
 
-def read_samples(path: Path, tokenizer: HeroTokenizer, max_length: int, tally: Tally) -> Iterator[list[Sample]]:
-    """The samples of a quest file, chunk by chunk, while `tally` counts. Memory stays flat.
+def read_samples(
+    path: Path, tokenizer: HeroTokenizer, max_length: int, tally: Tally, profile: Profile
+) -> Iterator[list[Sample]]:
+    """The samples of a quest file under a data profile, chunk by chunk, while `tally` counts. Memory stays flat.
 
     A row that cannot be encoded is noted in the tally. Damaged compression and a missing template raise.
     """
-    for chunk in _chunks(path, tally):
+    for chunk in _chunks(path, tally, profile):
         found: list[Sample] = []
-        for line, row, encoded in _encoded(chunk, tokenizer, tally):
+        for line, row, encoded in _encoded(chunk, tokenizer, tally, profile.own_thoughts):
             found += _fitted(line, row, encoded, max_length, tally)
         yield found
 
 
-def _chunks(path: Path, tally: Tally) -> Iterator[list[tuple[int, Row]]]:
+def _chunks(path: Path, tally: Tally, profile: Profile) -> Iterator[list[tuple[int, Row]]]:
     chunk: list[tuple[int, Row]] = []
     size = 0
     for number, line in datafiles.read_rows(path):
@@ -82,9 +86,11 @@ def _chunks(path: Path, tally: Tally) -> Iterator[list[tuple[int, Row]]]:
             continue
         tally.rows += 1
         try:
-            chunk.append((number, rows.decode(line)))
+            chunk.append((number, dressing.row(rows.decode(line), profile, tally.rows - 1)))
         except rows.RowError:
             tally.problem(number, rows.explain(line))
+        except FormatError as error:
+            tally.problem(number, error.message)
         size += len(line)
         if len(chunk) >= CHUNK_ROWS or size >= CHUNK_BYTES:
             yield chunk
@@ -93,15 +99,15 @@ def _chunks(path: Path, tally: Tally) -> Iterator[list[tuple[int, Row]]]:
 
 
 def _encoded(
-    chunk: list[tuple[int, Row]], tokenizer: HeroTokenizer, tally: Tally
+    chunk: list[tuple[int, Row]], tokenizer: HeroTokenizer, tally: Tally, own_thoughts: bool
 ) -> Iterator[tuple[int, Row, Encoded]]:
     """All rows at once; one by one where the template refuses one, to know which."""
     try:
-        encoded = tokenizer.encode([row for _, row in chunk])
+        encoded = tokenizer.encode([row for _, row in chunk], own_thoughts=own_thoughts)
     except ConversationError:
         for line, row in chunk:
             try:
-                yield line, row, tokenizer.encode([row])[0]
+                yield line, row, tokenizer.encode([row], own_thoughts=own_thoughts)[0]
             except ConversationError as error:
                 tally.problem(line, error.message)
         return

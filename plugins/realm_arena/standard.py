@@ -6,9 +6,11 @@ from realm_arena import fingerprints, preview, tokens
 from realm_arena.encoding import HeroTokenizer
 from realm_arena.records import LineCount, TokenStatistics
 from realm_arena.samples import Tally, read_samples
+from realm_cli import profiles
 from realm_cli.errors import RealmError, StorageError
 from realm_cli.heroes import base_path
 from realm_cli.inspection import Report, Subject
+from realm_cli.profiles import Profile
 
 
 def inspect(subject: Subject, report: Report) -> None:
@@ -18,7 +20,8 @@ def inspect(subject: Subject, report: Report) -> None:
         config = subject.realm.hero(subject.hero)
         template = subject.realm.path(config.chat_template) if config.chat_template else None
         tokenizer = HeroTokenizer.load(base_path(subject.realm, subject.hero), template)
-        statistics = _statistics(subject, tokenizer, config.max_length)
+        profile = profiles.of_hero(subject.realm, subject.hero)
+        statistics = _statistics(subject, tokenizer, config.max_length, profile)
     except tokens.RowsError as error:
         for line, problem in error.tally.first_problems:
             report.error("template", problem, line)
@@ -34,14 +37,16 @@ def inspect(subject: Subject, report: Report) -> None:
         fingerprints.write(subject)
 
 
-def _statistics(subject: Subject, tokenizer: HeroTokenizer, max_length: int) -> TokenStatistics:
+def _statistics(
+    subject: Subject, tokenizer: HeroTokenizer, max_length: int, profile: Profile
+) -> TokenStatistics:  # fmt: skip
     """Count; for a quest by way of its token cache, which the battle opens later."""
     if subject.quest:
-        view = tokens.open_or_build(subject.realm, tokenizer, subject.path, subject.sha256, max_length)
+        view = tokens.open_or_build(subject.realm, tokenizer, subject.path, subject.sha256, max_length, profile)
         preview.write(subject, tokenizer, view)
         return view.statistics
     tally = Tally()
-    for _ in read_samples(subject.path, tokenizer, max_length, tally):
+    for _ in read_samples(subject.path, tokenizer, max_length, tally, profile):
         pass
     if tally.problems:
         raise tokens.RowsError(subject.path, tally)

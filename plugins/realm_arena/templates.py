@@ -21,6 +21,7 @@ from realm_arena.rows import Message
 from realm_cli.errors import FormatError
 
 Span = tuple[int, int]
+_EMPTY_THOUGHT = re.compile(r"<think>\s*</think>\s*\Z")
 _PRIVATE = range(0xE000, 0xF900)
 """Code points that no content should hold; one of them marks the places of contents."""
 
@@ -52,14 +53,18 @@ class ChatTemplate:
         plain = [{"role": message.role, "content": message.content} for message in messages]
         return self._render(plain, add_generation_prompt)
 
-    def spans(self, messages: Sequence[Message]) -> tuple[str, list[Span]]:
-        """The whole conversation as text, and the stretches of characters that are trained, in order."""
+    def spans(self, messages: Sequence[Message], *, own_thoughts: bool = True) -> tuple[str, list[Span]]:
+        """The whole conversation as text, and the stretches of characters that are trained, in order.
+
+        Without `own_thoughts`, the empty think blocks are taken out that the template itself puts before replies.
+        """
         plain = [{"role": message.role, "content": message.content} for message in messages]
         text = self._render(plain)
         found = self._by_skeleton(text, plain)
         if found is None:
             found = self._by_marks(text, plain)
-        return text, [(start, self._with_turn_end(text, end)) for start, end in found]
+        spans = [(start, self._with_turn_end(text, end)) for start, end in found]
+        return (text, spans) if own_thoughts else _without_thoughts(text, spans)
 
     def _by_skeleton(self, text: str, plain: list[dict[str, str]]) -> list[Span] | None:
         """The assistant's spans where the text is just the template's own pieces with all contents between them.
@@ -124,6 +129,18 @@ class ChatTemplate:
         except Exception as error:  # the edge of a template: a program that someone else wrote
             problem = f"fails on the conversation: {type(error).__name__}: {error}"
             raise ConversationError("chat template", problem) from error
+
+
+def _without_thoughts(text: str, spans: list[Span]) -> tuple[str, list[Span]]:
+    """Text and spans without the empty think blocks right before spans."""
+    pieces, moved, here, gone = list[str](), list[Span](), 0, 0
+    for start, end in spans:
+        before = _EMPTY_THOUGHT.sub("", text[here:start])
+        gone += start - here - len(before)
+        pieces += [before, text[start:end]]
+        moved.append((start - gone, end - gone))
+        here = end
+    return "".join([*pieces, text[here:]]), moved
 
 
 def _replaced(messages: list[dict[str, str]], contents: Mapping[int, str]) -> list[dict[str, str]]:

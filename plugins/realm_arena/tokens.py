@@ -22,14 +22,13 @@ from realm_arena.samples import Sample, Tally, read_samples
 from realm_cli import store
 from realm_cli.errors import FormatError, StorageError
 from realm_cli.process import mark_of
+from realm_cli.profiles import NONE, Plain, Profile
 from realm_cli.realm import Realm
 from realm_cli.records import QuestRecord
 
 log = logging.getLogger("realm.arena")
 META = "meta.json"
 FILES = ("ids.bin", "trained.bin", "starts.bin", "lines.bin")
-PROFILE = "none"
-"""The data profile whose tokens these are."""
 
 
 class TokenView:
@@ -90,20 +89,21 @@ class RowsError(FormatError):
         self.tally = tally
 
 
-def folder_of(realm: Realm, sha256: str, tokenizer: HeroTokenizer, max_length: int, profile: str = PROFILE) -> Path:
-    """Where the tokens of a quest lie for one tokenizer, template and length."""
-    key = f"{tokenizer.tokenizer_hash[:8]}-{tokenizer.template_hash[:8]}-{max_length}-{profile}"
+def folder_of(realm: Realm, sha256: str, tokenizer: HeroTokenizer, max_length: int, stamp: str = NONE) -> Path:
+    """Where the tokens of a quest lie for one tokenizer, template, length and data profile."""
+    key = f"{tokenizer.tokenizer_hash[:8]}-{tokenizer.template_hash[:8]}-{max_length}-{stamp}"
     return realm.tokens / f"{sha256[:16]}-{key}"
 
 
 def open_or_build(
-    realm: Realm, tokenizer: HeroTokenizer, path: Path, sha256: str, max_length: int, profile: str = PROFILE
+    realm: Realm, tokenizer: HeroTokenizer, path: Path, sha256: str, max_length: int, profile: Profile | None = None
 ) -> TokenView:
-    """The quest's tokens: from the cache if it is whole, else made from `path` now.
+    """The quest's tokens under a data profile, none by default: from the cache if it is whole, else made from `path` now.
 
     Raises `FormatError` for data that cannot be tokenized (`RowsError` for rows), `StorageError` for the disk.
     """
-    folder = folder_of(realm, sha256, tokenizer, max_length, profile)
+    profile = profile or Plain()
+    folder = folder_of(realm, sha256, tokenizer, max_length, profile.stamp)
     view = open_view(folder, sha256, tokenizer)
     if view is not None:
         return view
@@ -154,14 +154,16 @@ def drop_quest(realm: Realm, quest: str) -> None:
     drop(realm, record.sha256)
 
 
-def _build(folder: Path, tokenizer: HeroTokenizer, path: Path, sha256: str, max_length: int, profile: str) -> TokenView:
+def _build(
+    folder: Path, tokenizer: HeroTokenizer, path: Path, sha256: str, max_length: int, profile: Profile
+) -> TokenView:
     temp = store.temp_name(folder)
     temp.mkdir()
     tally = Tally()
     dtype = "uint16" if tokenizer.vocab_size <= 1 << 16 else "uint32"
     try:
         with _Writer(temp, dtype) as writer:
-            for samples in read_samples(path, tokenizer, max_length, tally):
+            for samples in read_samples(path, tokenizer, max_length, tally, profile):
                 writer.add(samples)
         if tally.problems:
             raise RowsError(path, tally)
@@ -170,7 +172,7 @@ def _build(folder: Path, tokenizer: HeroTokenizer, path: Path, sha256: str, max_
             tokenizer_hash=tokenizer.tokenizer_hash,
             template_hash=tokenizer.template_hash,
             max_length=max_length,
-            profile=profile,
+            profile=profile.stamp,
             dtype=dtype,
             statistics=tally.statistics(),
             files={name: store.sha256_file(temp / name) for name in FILES},

@@ -168,7 +168,8 @@ def show_command(ctx: Context, quest: str, as_json: bool) -> None:
         if report is not None:
             click.echo("\n" + render_report(report))
         if preview is not None:
-            click.echo("\npreview (trained tokens in ⟦ ⟧)\n" + render_samples(preview.samples))
+            under = "" if preview.profile == "none" else f"under the data profile {preview.profile}, "
+            click.echo(f"\npreview ({under}trained tokens in ⟦ ⟧)\n" + render_samples(preview.samples))
 
     emit(data, as_json, render)
 
