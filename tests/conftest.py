@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+import preloaded
 from fake_gpus import FakeMachine, compile_library
 from helpers import PATIENCE, BattleProcess, Ran, Run, SmallDisk, TavernProcess, environment, realm_line
 from realm_cli.founding import found
@@ -39,9 +40,12 @@ def run(realm: Realm) -> Run:
         input: str | None = None,  # noqa: A002
         cwd: Path | None = None,
     ) -> Ran:
+        line = realm_line(*args, realm=realm)
+        if preloaded.needs_torch([str(arg) for arg in args]):
+            return Ran(*preloaded.run(line, input or "", env=environment(), cwd=cwd, seconds=PATIENCE))
         done = subprocess.run(
-            realm_line(*args, realm=realm), input=input or "", capture_output=True, text=True, cwd=cwd,
-            env=environment(), timeout=PATIENCE, check=False,
+            line, input=input or "", capture_output=True, text=True, cwd=cwd, env=environment(), timeout=PATIENCE,
+            check=False,
         )  # fmt: skip
         return Ran(done.returncode, done.stdout, done.stderr)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -15,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import preloaded
 from realm_cli import services, status
 from realm_cli.realm import Realm
 from realm_cli.records import TrainingStatus
@@ -69,11 +72,17 @@ class BattleProcess:
     def __init__(self, realm: Realm, *args: str, env: dict[str, str] | None = None) -> None:
         self.realm = realm
         self.log = realm.root / "battle-output.txt"
+        line = realm_line("battle", "start", *args, realm=realm)
+        self.process: subprocess.Popen[bytes] | preloaded.Forked
         with open(self.log, "ab") as output:
-            self.process = subprocess.Popen(
-                realm_line("battle", "start", *args, realm=realm),
-                stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=env or environment(), start_new_session=True,
-            )  # fmt: skip
+            if env is None:
+                self.process = preloaded.start(
+                    line, stdout=output, stderr=output, env=environment(), start_new_session=True
+                )
+            else:
+                self.process = subprocess.Popen(
+                    line, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=env, start_new_session=True
+                )
 
     def status(self) -> TrainingStatus | None:
         """What it wrote last; None while that is still an earlier battle's."""
@@ -105,11 +114,17 @@ class BattleProcess:
         return self.wait()
 
 
+_ports = itertools.count(random.Random().randrange(2000))
+
+
 def free_port() -> int:
-    """A port of the loopback interface that nobody listens at."""
-    with socket.create_server(("127.0.0.1", 0)) as wire:
-        port: int = wire.getsockname()[1]
-        return port
+    """A port of the loopback interface that nobody listens at, and that no connection or other test process is given."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 10
+    while True:
+        # Below those that the system gives to outgoing connections.
+        port = 12_000 + 2000 * worker + next(_ports) % 2000
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 class TavernProcess:

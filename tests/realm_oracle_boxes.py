@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+import preloaded
 from helpers import PATIENCE, BattleProcess, Ran, environment, free_port, realm_line, wait_for
 from realm_cli import champions, services
 from realm_cli.founding import found
@@ -87,9 +88,9 @@ class OracleProcess:
         self.realm = realm
         self.log = realm.root / "oracle-output.txt"
         with open(self.log, "ab") as output:
-            self.process = subprocess.Popen(
+            self.process = preloaded.start(
                 realm_line("oracle", "serve", "--port", port, *extra, realm=realm),
-                stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment(), start_new_session=True,
+                stdout=output, stderr=output, env=environment(), start_new_session=True,
             )  # fmt: skip
         self.url = wait_for(self._announced, "the Oracle to open")
 
