@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from importlib.metadata import Distribution, EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 from realm_cli import hookspecs
+from realm_cli.discovery import EntryPoint, entry_points
 from realm_cli.errors import NotFoundError, RealmError, nearest
 from realm_cli.parts import Part
 
@@ -27,17 +27,18 @@ class Plugin:
     """One installed plugin and how it stands."""
 
     name: str
-    installed: Distribution | None
+    entry: EntryPoint
     enabled: bool = True
     error: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """The stable keys of a plugin for scripts. Reads the distribution's metadata, which no other command needs."""
+        installed = self.entry.distribution()
         return {
             "name": self.name,
-            "version": self.installed.version if self.installed else "",
+            "version": installed.version,
             "enabled": self.enabled,
-            "distribution": self.installed.name if self.installed else "",
+            "distribution": installed.name,
             "error": self.error or None,
         }
 
@@ -57,7 +58,7 @@ class Manager:
         manager = cls()
         manager.hooks.add_hookspecs(hookspecs)
         out = set(disabled)
-        entries = sorted(_unique(entry_points(group=hookspecs.GROUP)), key=lambda entry: entry.name)
+        entries = sorted(_unique(entry_points(hookspecs.GROUP)), key=lambda entry: entry.name)
         givers: dict[str, list[str]] = {}
         for entry in entries:
             givers.setdefault(entry.name, []).append(entry.value)
@@ -71,15 +72,17 @@ class Manager:
         return cls.load(realm.config.plugins.disabled if realm else ())
 
     def _add(self, entry: EntryPoint, *, enabled: bool, givers: list[str]) -> None:
-        plugin = Plugin(name=entry.name, installed=entry.dist, enabled=enabled)
+        plugin = Plugin(name=entry.name, entry=entry, enabled=enabled)
         self.plugins.append(plugin)
         if not enabled:
             return
         try:
             if len(givers) > 1:
                 raise RealmError(f"several plugins have this name: {', '.join(givers)}")
-            self.hooks.register(entry.load(), name=entry.name)
-            self.hooks.check_pending()
+            hooks = entry.load()
+            self.hooks.register(hooks, name=entry.name)
+            if not all(caller.has_spec() for caller in self.hooks.get_hookcallers(hooks) or ()):
+                self.hooks.check_pending()  # tells which hook nobody knows
         except (Exception, SystemExit) as error:  # the edge of a plugin: whatever it raises stays its own
             plugin.error = f"{type(error).__name__}: {error}"
             if self.hooks.has_plugin(entry.name):
