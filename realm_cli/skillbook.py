@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +12,18 @@ import msgspec
 from msgspec import Meta
 
 from realm_cli import yamlfile
+from realm_cli.embedded_tokenizer import CIRCLED_DIGITS
 from realm_cli.errors import FormatError, NotFoundError, RealmError, RefusedError, UsageError, nearest
 from realm_cli.manager import Manager
-from realm_cli.realm import HERO_ID, Realm
+from realm_cli.realm import Realm
 from realm_cli.skills import CLOSED_BELOW, Problem, Skill, is_closed
 
 ALIASES = {"binary": "bin", "syllo": "sy"}
 """Names that the command line understands beside the ids."""
+SKILL_ID = re.compile(r"(?=.{1,64}\Z)[a-z0-9][a-z0-9_-]*(\.[a-z0-9][a-z0-9_-]*)?")
+"""A name, or the name of a family and, behind a dot, of one of its skills."""
+
+_ONE_TOKEN = str.maketrans(dict.fromkeys(CIRCLED_DIGITS, "0"))
 
 Positive = Annotated[int, Meta(ge=1)]
 Share = Annotated[float, Meta(ge=0, le=0.9)]
@@ -31,7 +37,7 @@ class EvalConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     threshold: Annotated[float, Meta(gt=0, le=1)] = 0.8
     """Mean accuracy that masters a level."""
     max_tokens: Positive | None = None
-    """Most tokens of a reply; none = half more than the longest golden answer of the set has characters."""
+    """Most tokens of a reply; none = half more than the longest golden answer of the set may have."""
 
 
 class ForgeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -104,17 +110,22 @@ class GuildSkill:
         return other
 
     def reply_tokens(self, problems: Iterable[Problem]) -> int:
-        """Room for a right answer and half as much again: a token has a character or more, and who rambles is wrong."""
-        return self.config.eval.max_tokens or 8 + max(3 * len(problem.answer) // 2 for problem in problems)
+        """Room for a right answer and half as much again, for who rambles is wrong."""
+        return self.config.eval.max_tokens or 8 + max(3 * _most_tokens(problem.answer) // 2 for problem in problems)
 
     def closed_levels(self) -> list[int]:
         """The levels that are small enough to be learned by heart."""
         return [level for level in range(1, self.config.max_level + 1) if is_closed(self.skill, level)]
 
 
+def _most_tokens(text: str) -> int:
+    """What a text may have: ASCII and circled digits one for a character at most, all else one for each byte."""
+    return len(text.translate(_ONE_TOKEN).encode())
+
+
 def skill_ids(realm: Realm) -> list[str]:
     """All skills that have a configuration, sorted."""
-    return sorted(path.stem for path in realm.skills.glob("*.yaml") if HERO_ID.fullmatch(path.stem))
+    return sorted(path.stem for path in realm.skills.glob("*.yaml") if SKILL_ID.fullmatch(path.stem))
 
 
 def load_config(realm: Realm, skill_id: str) -> SkillConfig:
@@ -155,12 +166,32 @@ def open_skill(realm: Realm, manager: Manager, skill_id: str) -> GuildSkill:
     if config.plugin is None:
         served = _served(realm, manager, config, path)
         return GuildSkill(config, _configured(served, config.settings, f"{path}: settings"))
-    skill = _configured(manager.skill(config.plugin), config.settings, f"{path}: settings")
+    skill = _configured(_plugged(manager, config.plugin, path), config.settings, f"{path}: settings")
     if skill.id != config.id:
         raise FormatError(str(path), f"the plugin '{config.plugin}' gives the skill '{skill.id}', not '{config.id}'")
     if config.max_level > skill.max_level:
         raise FormatError(str(path), f"max_level is {config.max_level}, but the plugin has {skill.max_level} levels")
     return GuildSkill(config, skill)
+
+
+def _plugged(manager: Manager, name: str, path: Path) -> Skill:
+    """The skill that a plugin offers. Raises `RealmError` where that plugin says why it must not be used."""
+    if name not in manager.parts("realm_skills"):
+        raise NotFoundError(
+            f"there is no skill '{name}' in any installed plugin; {path} names it",
+            "what is there, and what can be installed: realm skill list --all",
+        )
+    skill = manager.skill(name)
+    why = trouble_of(skill)
+    if why:
+        raise RealmError(f"skill '{name}' must not be used: {why}", "use another one: realm skill list --all")
+    return skill
+
+
+def trouble_of(skill: Skill) -> str:
+    """Why a plugin's skill must not be used, as far as its plugin knows; empty when nothing is known against it."""
+    trouble = getattr(skill, "trouble", None)
+    return str(trouble()) if trouble is not None else ""
 
 
 def _served(realm: Realm, manager: Manager, config: SkillConfig, path: Path) -> Skill:

@@ -27,7 +27,8 @@ class Problem(msgspec.Struct, frozen=True):
     answer: str
     key: str
     meta: dict[str, Any] = {}
-    """Free, but for `kind` (the sort of problem, by which evals are broken down) and `first_level` (see `belongs`)."""
+    """Free, but for `kind` and `form` (the sort of problem, and how it is asked where that is not the plain way; evals are
+    broken down by both) and `first_level` (see `belongs`)."""
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -53,7 +54,8 @@ class Skill(Protocol):
     # A skill may also have `lesson(level, rng)`, the same problems in the wording that training sees (tags, tricks of
     # format), and `configured(settings, where)`, itself with the `settings:` of its YAML; both are optional. One that is
     # asked for many problems at a time has `sample(level, count, seed, split)` and `stream(level, seed, split)`, which
-    # `realm_cli.sampling` then uses.
+    # `realm_cli.sampling` then uses. One that may turn out to be of no use has `trouble()`, which says why, in a moment
+    # and from what is known already. `name` and `category` are what `realm skill new` writes into its YAML.
 
     def judge(self, problem: Problem, reply: str) -> Verdict:
         """Whether the reply is right; never raises, whatever the reply."""
