@@ -38,10 +38,15 @@ class Call:
         """The call as replies and keys write it: `add(①①, ①)`."""
         return f"{self.operation.name}({', '.join(self.texts())})"
 
-    def asked(self) -> str:
-        """The call as prompts write it; those of signed operations end with the width."""
+    def asked(self, texts: list[str] | None = None) -> str:
+        """The call as prompts write it, or with other texts for its operands; the width ends those of signed operations."""
         width = [str(self.bits)] if self.operation.signed else []
-        return f"{self.operation.name}({', '.join(self.texts() + width)})"
+        return f"{self.operation.name}({', '.join((texts or self.texts()) + width)})"
+
+    def operations(self) -> list[str]:
+        """The operations that it names, each once."""
+        names = [self.operation.name] if self.inner is None else [self.operation.name, self.inner.operation.name]
+        return list(dict.fromkeys(names))
 
     def result(self) -> str:
         """The result as it is written."""

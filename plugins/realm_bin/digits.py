@@ -16,11 +16,6 @@ def circled(value: int) -> str:
     return format(value, "b").replace("0", ZERO).replace("1", ONE)
 
 
-def is_circled(text: str) -> bool:
-    """Whether `text` is one or more circled digits and nothing else."""
-    return bool(text) and DIGITS.issuperset(text)
-
-
 def digit(value: int, position: int) -> str:
     """The binary digit of `value` at `position`, counted from 0 at the right; negative values in two's complement."""
     return ONE if value >> position & 1 else ZERO

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from realm_bin.digits import is_circled
+from realm_bin.digits import DIGITS
 from realm_cli.skills import Verdict
 
 LONGEST_VALUE = 64
 """Digits of the widest result: 32 bits times 32 bits. A longer row of digits is no value."""
-RESULT_LINES = ("Result:", "Final:")
+RESULT_LINES = ("Result:", "Final:", "Position:", "Blank:", "Verdict:")
 """What stands before the result in the replies that end with it."""
+TRUTHS = ("true", "false")
 
 
 def judge(answer: str, reply: str) -> Verdict:
     """Whether `reply` says what the golden `answer` says, line by line.
 
-    Where that is no more than `call = result`, the bare result and nothing else is right as well.
+    Where that is no more than `call = result`, the bare result and nothing else is right as well. A problem in symbols
+    is answered in its symbols.
     """
     golden = _compact(answer)
     text = _compact(_without_thinking(reply))
@@ -29,8 +31,8 @@ def judge(answer: str, reply: str) -> Verdict:
     if parsed != result:
         return Verdict(False, parsed, f"the result is not {result}")
     if text == result:
-        return Verdict(plain, parsed, "the bare result is " + ("right" if plain else "less than the tag asks for"))
-    what = "the call around it" if plain else "the call or a line that the tag asks for"
+        return Verdict(plain, parsed, "the bare result is " + ("right" if plain else "less than what is asked for"))
+    what = "the call around it" if plain else "the call or another line"
     return Verdict(False, parsed, f"the result is right, but {what} is not")
 
 
@@ -59,13 +61,17 @@ def _compact(text: str) -> str:
 
 
 def _is_letter(character: str) -> bool:
-    return character.isalnum() or character == "_"
+    """Symbols count as letters, so that white space does not melt two values into one."""
+    return character.isalnum() or character == "_" or not character.isascii()
 
 
 def _value_in(text: str, golden: str) -> str:
     """What a compact text gives as its result, where the compact golden answer has it; nothing if that is no value."""
     line = next((mark for mark in RESULT_LINES if mark in golden), None)
     tail = text.rpartition(line)[2] if line else text.partition(" Verification:")[0].rpartition("=")[2]
-    if len(tail) > LONGEST_VALUE:
+    if len(tail) > LONGEST_VALUE or not tail:
         return ""
-    return tail if is_circled(tail) or (tail.isascii() and tail.isdecimal()) else ""
+    if tail in TRUTHS or (tail.isascii() and tail.isdecimal()):
+        return tail
+    digits = DIGITS.union(character for character in golden if not character.isascii())
+    return tail if digits.issuperset(tail) else ""

@@ -128,6 +128,11 @@ OUTER = ("add", "minimum", "maximum", "lessthan", "greaterthan", "increment", "m
 """What may stand around another call: whatever takes any operands. Which order `subtract` needs, only the inner result
 would tell."""
 INNER = ("add", "subtract", "increment", "decrement", "multiply_by_2", "divide_by_2")
+SOLVABLE = (
+    "add", "subtract", "increment", "decrement", "multiply_by_2", "tobinary", "todecimal", "add_signed",
+    "subtract_signed", "negate",
+)  # fmt: skip
+"""Where the result and the other operand always leave an operand one value."""
 NESTED = "nested"
 """The name by which settings give calls of depth two their weight."""
 NAMES = (*OPERATIONS, NESTED)

@@ -9,13 +9,14 @@ import msgspec
 from msgspec import Meta
 
 from realm_bin.operations import NAMES
-from realm_bin.wording import TAGS, Mix
+from realm_bin.wording import KINDS, TAGS, Shares
 from realm_cli.errors import FormatError, nearest
 
 MAX_LEVEL = 30
 
 Weight = Annotated[int, Meta(ge=1, le=1000)]
 Bits = Annotated[int, Meta(ge=1, le=32)]
+Percent = Annotated[int, Meta(ge=0, le=100)]
 T = TypeVar("T")
 
 _FIRST = {
@@ -45,7 +46,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How many times as often as evals training draws an operation; 1 for those not named."""
     multiply_bits: dict[int, Bits] = msgspec.field(default_factory=lambda: {1: 2, 6: 3, 12: 4})
     """Widest second operand of `multiply` and `multiply_signed`."""
-    mix: dict[int, Mix] = msgspec.field(
+    mix: dict[int, Shares] = msgspec.field(
         default_factory=lambda: {
             1: (100, 0, 0, 0),
             6: (40, 35, 20, 5),
@@ -56,8 +57,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         }
     )
     """Wording of training rows: percentages of no tag, verify, show-work and trace."""
-    eval_mix: Mix = (100, 0, 0, 0)
+    eval_mix: Shares = (100, 0, 0, 0)
     """Wording of evals, the same at every level."""
+    kinds: dict[int, Shares] = msgspec.field(default_factory=lambda: {1: (100, 0, 0, 0), 8: (85, 5, 5, 5)})
+    """Kinds of training rows: percentages of to compute, find the error, fill the blank, true or false."""
+    eval_kinds: Shares = (100, 0, 0, 0)
+    """Kinds of evals, the same at every level."""
+    symbols: dict[int, Percent] = msgspec.field(default_factory=lambda: {1: 0, 8: 75})
+    """Percentage of all problems, those of evals too, that are written in symbols."""
 
 
 def at(table: Mapping[int, T], level: int) -> T:
@@ -76,12 +83,14 @@ def parse(settings: Mapping[str, Any], where: str) -> Settings:
         problem, _, place = str(error).partition(" - at ")
         key = place.rpartition("$")[2].rstrip("`")
         raise FormatError(where, f"settings{key}: {problem[:1].lower()}{problem[1:]}") from None
-    for table in ("operations", "multiply_bits", "mix"):
+    for table in ("operations", "multiply_bits", "mix", "kinds", "symbols"):
         _check_levels(getattr(found, table), table, where)
     _check_operations(found, where)
-    for level, mix in found.mix.items():
-        _check_mix(mix, f"mix.{level}", where)
-    _check_mix(found.eval_mix, "eval_mix", where)
+    tags, kinds = [tag or "no tag" for tag in TAGS], [kind or "compute" for kind in KINDS]
+    for names, key in ((tags, "mix"), (kinds, "kinds")):
+        for level, shares in getattr(found, key).items():
+            _check_shares(shares, names, f"{key}.{level}", where)
+        _check_shares(getattr(found, f"eval_{key}"), names, f"eval_{key}", where)
     return found
 
 
@@ -111,7 +120,7 @@ def _check_name(name: str, key: str, where: str) -> None:
         raise FormatError(where, f"{key}: unknown operation '{name}'", nearest(name, NAMES))
 
 
-def _check_mix(mix: Mix, key: str, where: str) -> None:
-    if min(mix) < 0 or sum(mix) != 100:
-        names = ", ".join(tag or "no tag" for tag in TAGS)
-        raise FormatError(where, f"settings.{key} is {list(mix)}", f"give percentages of {names} that add up to 100")
+def _check_shares(shares: Shares, names: list[str], key: str, where: str) -> None:
+    if min(shares) < 0 or sum(shares) != 100:
+        hint = f"give percentages of {', '.join(names)} that add up to 100"
+        raise FormatError(where, f"settings.{key} is {list(shares)}", hint)

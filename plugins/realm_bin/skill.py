@@ -9,7 +9,8 @@ from typing import Any
 from realm_bin.judge import judge
 from realm_bin.levels import Level, checked_levels, first_level_of
 from realm_bin.settings import MAX_LEVEL, at
-from realm_bin.wording import Mix, answer_of, draw_tag, prompt_of
+from realm_bin.symbols import draw_symbols
+from realm_bin.wording import KINDS, TAGS, Shares, draw, worded
 from realm_cli.errors import UsageError
 from realm_cli.skills import Problem, Verdict
 
@@ -17,7 +18,8 @@ from realm_cli.skills import Problem, Verdict
 class BinSkill:
     """Binary Alchemy. Level L calculates with values of up to L + 1 bits, the last one, 30, with up to 32.
 
-    The key is the call as replies write it, whatever the wording: `add(①①, ①)` and `add(①, ①①)` are two problems.
+    The key is the call as replies write it in digits, whatever the wording: `add(①①, ①)` and `add(①, ①①)` are two
+    problems; each with a tag, in symbols, or with the question which digit of its result is wrong, is the same problem.
     """
 
     id = "bin"
@@ -31,31 +33,36 @@ class BinSkill:
         return BinSkill(settings, where)
 
     def problem(self, level: int, rng: random.Random) -> Problem:
-        """One call to compute, worded as evals word it."""
-        return self._make(level, self._settings.eval_mix, rng, practice=False)
+        """One problem, worded as evals word it."""
+        return self._make(level, self._settings.eval_mix, self._settings.eval_kinds, rng, practice=False)
 
     def lesson(self, level: int, rng: random.Random) -> Problem:
-        """One call to compute, drawn and worded as training does it."""
+        """One problem, drawn and worded as training does it."""
         self._level(level)
-        return self._make(level, at(self._settings.mix, level), rng, practice=True)
+        mix, kinds = at(self._settings.mix, level), at(self._settings.kinds, level)
+        return self._make(level, mix, kinds, rng, practice=True)
 
     def judge(self, problem: Problem, reply: str) -> Verdict:
-        """Right is the echoed call with its result and all that the tag asks for; without a tag, also the result alone."""
+        """Right is the echoed call with its result and all that is asked for; where that is all, also the result alone."""
         return judge(problem.answer, reply)
 
     def space(self, level: int) -> int:
         """How many different calls the level holds."""
         return self._level(level).space
 
-    def _make(self, level: int, mix: Mix, rng: random.Random, *, practice: bool) -> Problem:
+    def _make(self, level: int, mix: Shares, kinds: Shares, rng: random.Random, *, practice: bool) -> Problem:
         call = self._level(level).draw(rng, practice=practice)
-        tag = draw_tag(mix, rng)
-        return Problem(
-            prompt=prompt_of(call, tag),
-            answer=answer_of(call, tag),
-            key=call.text(),
-            meta={"kind": call.name, "first_level": first_level_of(call, level, self._levels)},
-        )
+        tag = draw(TAGS, mix, rng)
+        kind = draw(KINDS, kinds, rng) if kinds[0] < 100 else ""
+        prompt, answer = worded(call, tag, kind, rng)
+        share = at(self._settings.symbols, level)
+        in_symbols = share > 0 and 100 * rng.random() < share
+        if in_symbols:
+            symbols = draw_symbols(call, rng)
+            prompt, answer = f"{symbols.key()}\n{symbols.written(prompt)}", symbols.written(answer)
+        meta = {"kind": call.name, "first_level": first_level_of(call, level, self._levels)}
+        form = f"{kind} in symbols".strip() if in_symbols else kind
+        return Problem(prompt, answer, call.text(), {**meta, "form": form} if form else meta)
 
     def _level(self, number: int) -> Level:
         if not 1 <= number <= MAX_LEVEL:

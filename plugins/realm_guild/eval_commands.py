@@ -83,10 +83,11 @@ def _print_evals(made: list[EvalResult]) -> None:
         if result.reason or result.flagged:
             note(f"{result.skill} level {result.level}: {result.reason or result.flagged}")
     for result in made:
-        kinds = ", ".join(f"{kind} {right}/{total}" for kind, (right, total) in views.by_kind(result).items())
-        if kinds:
-            lead = f"level {result.level}  "
-            click.echo(textwrap.fill(kinds, 80, initial_indent=lead, subsequent_indent=" " * len(lead)))
+        for shares in (views.by_kind(result), views.by_form(result)):
+            told = ", ".join(f"{name} {right}/{total}" for name, (right, total) in shares.items())
+            if told:
+                lead = f"level {result.level}  "
+                click.echo(textwrap.fill(told, 80, initial_indent=lead, subsequent_indent=" " * len(lead)))
     wrong = next((item for result in made for item in result.items if not item.correct), None)
     if wrong is not None:
         shown = [views.shown(text) for text in (wrong.prompt, wrong.reply, wrong.expected)]

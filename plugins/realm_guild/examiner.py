@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from realm_cli import profiles
 from realm_cli.errors import AwayError, RealmError, SkillAwayError, StorageError
 from realm_cli.generation import Generator, Message, Reply
+from realm_cli.profiles import Profile
 from realm_cli.records import now
 from realm_cli.skillbook import GuildSkill
 from realm_cli.skills import Problem, Verdict
@@ -27,24 +29,22 @@ def examine(
     `breathe` is called between chunks; what it raises goes through, as nothing was decided yet.
     """
     begun = time.monotonic()
-    problems = evalsets.problems_of(eval_set)
+    problems, profile = evalsets.problems_of(eval_set), profiles.of_generator(generator)
     state, reason, items = "ok", "", list[EvalItem]()
     try:
-        replies = _answers(problems, generator, entry.reply_tokens(problems), breathe)
+        replies = _answers(problems, generator, entry.reply_tokens(problems) + profile.extra_tokens, breathe)
     except (StorageError, AwayError):
         raise  # a refusal of the disk or the network says nothing about the hero; the eval stays pending
     except RealmError as error:
         state, reason = "error", error.message
     else:
-        items, reason = _judged(entry, problems, replies)
-        foreign = sum(reply.weights_sha256 != generator.weights_sha256 for reply in replies)
-        if foreign:
-            reason = f"{foreign} replies came from other weights"
+        items, reason = _judged(entry, problems, replies, profile)
+        reason = _foreign(replies, generator.weights_sha256, profile.stamp) or reason
         state = "invalid" if reason else "ok"
     return EvalResult(
         hero=generator.hero, step=generator.step, checkpoint=checkpoint, weights_sha256=generator.weights_sha256,
         skill=entry.config.id, level=eval_set.level, state=state, reason=reason,
-        set_sha256=evalsets.hash_of(eval_set), closed=eval_set.closed, size=len(problems),
+        set_sha256=evalsets.hash_of(eval_set), profile=profile.stamp, closed=eval_set.closed, size=len(problems),
         correct=sum(item.correct for item in items), items=items, seconds=round(time.monotonic() - begun, 3), at=now(),
     )  # fmt: skip
 
@@ -55,17 +55,34 @@ def _answers(
     replies: list[Reply] = []
     for start in range(0, len(problems), CHUNK):
         breathe()
-        asked = [[Message("user", problem.prompt)] for problem in problems[start : start + CHUNK]]
+        asked = [_conversation(problem) for problem in problems[start : start + CHUNK]]
         replies += generator.generate(asked, max_tokens=max_tokens)
     return replies
 
 
-def _judged(entry: GuildSkill, problems: Sequence[Problem], replies: Sequence[Reply]) -> tuple[list[EvalItem], str]:
+def _conversation(problem: Problem) -> list[Message]:
+    """How the hero is asked, before its data profile."""
+    return [Message("user", problem.prompt)]
+
+
+def _foreign(replies: Sequence[Reply], weights_sha256: str, profile: str) -> str:
+    """Why the replies are not those that were asked for; empty when they are."""
+    others = sum(reply.weights_sha256 != weights_sha256 for reply in replies)
+    if others:
+        return f"{others} replies came from other weights"
+    others = sum(reply.profile != profile for reply in replies)
+    return f"{others} replies came under another data profile than {profile}" if others else ""
+
+
+def _judged(
+    entry: GuildSkill, problems: Sequence[Problem], replies: Sequence[Reply], profile: Profile
+) -> tuple[list[EvalItem], str]:
     """(items, why the eval is invalid: a judge that fails has judged nothing)."""
     items, trouble = [], ""
     for problem, reply in zip(problems, replies, strict=True):
+        answer = profile.answer(_conversation(problem), reply.text)
         try:
-            verdict = _verdict(entry.skill.judge(problem, reply.text))
+            verdict = _formless(profile) if answer is None else _verdict(entry.skill.judge(problem, answer))
         except SkillAwayError:
             raise  # nothing was judged yet; the eval stays pending
         except Exception as error:  # the edge of a plugin
@@ -74,10 +91,16 @@ def _judged(entry: GuildSkill, problems: Sequence[Problem], replies: Sequence[Re
         items.append(
             EvalItem(
                 problem.prompt, problem.answer, reply.text, verdict.correct, verdict.parsed, verdict.reason, reply.finish,
-                str(problem.meta.get("kind", "")),
+                None if answer == reply.text else answer,
+                str(problem.meta.get("kind", "")), str(problem.meta.get("form", "")),
             )
         )  # fmt: skip
     return items, trouble
+
+
+def _formless(profile: Profile) -> Verdict:
+    """The verdict on a reply that has no answer in it."""
+    return Verdict(False, "", f"the reply has not the form of the data profile {profile.stamp}")
 
 
 def _verdict(said: object) -> Verdict:

@@ -16,7 +16,7 @@ from realm_cli.skill_records import EvalLine, SkillState, SparringRun
 from realm_cli.skillbook import GuildSkill, open_skill
 from realm_cli.skillstate import wilson
 from realm_guild import requests, results
-from realm_guild.views import by_kind, history_row, level_rows, skill_rows
+from realm_guild.views import by_form, by_kind, counted, history_row, level_rows, skill_rows
 
 SPARRINGS = 5
 """Sparrings in a list."""
@@ -144,7 +144,8 @@ def items(realm: Realm, name: str, step: int, level: int, *, page: int, size: in
     every = facts.pop("items")
     return {
         "eval": {**facts, "accuracy": result.accuracy, "interval": wilson(result.correct, result.size)},
-        "kinds": {kind: {"correct": right, "size": total} for kind, (right, total) in by_kind(result).items()},
+        "kinds": counted(by_kind(result)),
+        "forms": counted(by_form(result)),
         "items": every[(page - 1) * size : page * size],
         "page": page,
         "last_page": max(1, -(-len(every) // size)),

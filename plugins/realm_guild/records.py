@@ -55,12 +55,17 @@ class EvalItem(msgspec.Struct, frozen=True):
     prompt: str
     expected: str
     reply: str
+    """The whole reply."""
     correct: bool
     parsed: str
     reason: str
     finish: str
+    answer: str | None = None
+    """What a data profile took out of the reply for the judge; None where it is the reply itself, or where there was none."""
     kind: str = ""
     """The sort of problem, where the skill tells one."""
+    form: str = ""
+    """How it was asked, where the skill tells that and it was not the plain way."""
 
 
 class EvalResult(Record, frozen=True, kw_only=True):
@@ -79,6 +84,8 @@ class EvalResult(Record, frozen=True, kw_only=True):
     """ok; invalid: it ran, but what came out cannot count; error: it could not run to its end."""
     reason: str = ""
     set_sha256: str
+    profile: str = "none"
+    """Stamp of the data profile under which the hero was asked."""
     closed: bool
     size: int
     correct: int

@@ -64,10 +64,10 @@ def eval_row(realm: Realm, result: EvalResult) -> dict[str, Any]:
     row = result.to_dict()
     del row["items"]
     path = results.path_of(realm, result.hero, result.step, result.skill, result.level)
-    kinds = {kind: {"correct": right, "size": total} for kind, (right, total) in by_kind(result).items()}
     return {
         **row,
-        "kinds": kinds,
+        "kinds": counted(by_kind(result)),
+        "forms": counted(by_form(result)),
         "accuracy": result.accuracy,
         "interval": wilson(result.correct, result.size),
         "path": str(path),
@@ -86,12 +86,27 @@ def eval_line(result: EvalResult) -> dict[str, Any]:
 
 def by_kind(result: EvalResult) -> dict[str, tuple[int, int]]:
     """Kind of problem → (right, all), the weakest first; empty where the skill tells no kinds."""
+    return _by([(item.kind, item.correct) for item in result.items if item.kind])
+
+
+def by_form(result: EvalResult) -> dict[str, tuple[int, int]]:
+    """How problems were asked → (right, all), the weakest first; empty where all were asked in the plain way."""
+    if not any(item.form for item in result.items):
+        return {}
+    return _by([(item.form or "plain", item.correct) for item in result.items])
+
+
+def _by(judged: list[tuple[str, bool]]) -> dict[str, tuple[int, int]]:
     counts: dict[str, tuple[int, int]] = {}
-    for item in result.items:
-        if item.kind:
-            right, total = counts.get(item.kind, (0, 0))
-            counts[item.kind] = (right + item.correct, total + 1)
+    for name, correct in judged:
+        right, total = counts.get(name, (0, 0))
+        counts[name] = (right + correct, total + 1)
     return dict(sorted(counts.items(), key=lambda pair: pair[1][0] / pair[1][1]))
+
+
+def counted(shares: dict[str, tuple[int, int]]) -> dict[str, dict[str, int]]:
+    """The same for scripts."""
+    return {name: {"correct": right, "size": total} for name, (right, total) in shares.items()}
 
 
 def history_row(line: EvalLine, mastered: dict[int, int]) -> dict[str, Any]:

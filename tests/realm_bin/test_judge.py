@@ -1,17 +1,9 @@
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
 
-from realm_bin.calls import Call
 from realm_bin.judge import judge
-from realm_bin.levels import bits_of
-from realm_bin.operations import OPERATIONS
-from realm_bin.skill import BinSkill
-from realm_bin.wording import answer_of, prompt_of
-from realm_cli.skills import Problem, Verdict
+from realm_cli.skills import Verdict
 
 ANSWER = "add(①①, ①) = ①⓪⓪"
 
@@ -105,19 +97,19 @@ def test_white_space_and_thinking_are_forgiven_with_tags_too(answer: str, reply:
 @pytest.mark.parametrize(
     ("answer", "reply", "reason"),
     [
-        (VERIFIED, "5", "the bare result is less than the tag asks for"),
-        (WORKED, "①⓪⓪", "the bare result is less than the tag asks for"),
-        (TRACED, "①⓪⓪", "the bare result is less than the tag asks for"),
-        (VERIFIED, "todecimal(①⓪①) = 5", "the result is right, but the call or a line that the tag asks for is not"),
+        (VERIFIED, "5", "the bare result is less than what is asked for"),
+        (WORKED, "①⓪⓪", "the bare result is less than what is asked for"),
+        (TRACED, "①⓪⓪", "the bare result is less than what is asked for"),
+        (VERIFIED, "todecimal(①⓪①) = 5", "the result is right, but the call or another line is not"),
         (WORKED, ANSWER, "no value stands where the result belongs"),
-        (WORKED, "add(①①, ①)\nResult: ①⓪⓪", "the result is right, but the call or a line that the tag asks for is not"),
-        (WORKED, WORKED.replace("①①,", "①⓪,"), "the result is right, but the call or a line that the tag asks for is not"),
+        (WORKED, "add(①①, ①)\nResult: ①⓪⓪", "the result is right, but the call or another line is not"),
+        (WORKED, WORKED.replace("①①,", "①⓪,"), "the result is right, but the call or another line is not"),
         (WORKED, WORKED + "①", "the result is not ①⓪⓪"),
         (TRACED, TRACED.rpartition("\n")[0], "no value stands where the result belongs"),
         (TRACED, "", "the reply is empty"),
         (ANSWER, f"{ANSWER}\nVerification: 3 + 1 = 4", "the result is right, but the call around it is not"),
-        (VERIFIED, "todecimal(①⓪①) = 5\nVerification: 41 = 5", "the result is right, but the call or a line that the tag asks for is not"),
-        (VERIFIED, "todecimal(①⓪①) = 5\nVerification: 4 + 1 = 5 5", "the result is right, but the call or a line that the tag asks for is not"),
+        (VERIFIED, "todecimal(①⓪①) = 5\nVerification: 41 = 5", "the result is right, but the call or another line is not"),
+        (VERIFIED, "todecimal(①⓪①) = 5\nVerification: 4 + 1 = 5 5", "the result is right, but the call or another line is not"),
     ],
 )  # fmt: skip
 def test_a_tag_asks_for_every_line(answer: str, reply: str, reason: str) -> None:
@@ -159,60 +151,3 @@ def test_garbage_and_very_long_replies_are_wrong_at_once(reply: str) -> None:
 def test_a_malformed_golden_answer_never_makes_silence_right(answer: str) -> None:
     assert not judge(answer, "").correct
     assert not judge(answer, "I do not know").correct
-
-
-@pytest.mark.reference
-def test_the_originals_answers_are_right_and_their_echoes_and_changed_bits_wrong(original: Path) -> None:
-    skill, seen = BinSkill(), 0
-    for path in files(original, "bin/level_*.json"):
-        for item in json.loads(path.read_text("utf-8"))["problems"]:
-            if "symbol-language" in item["metadata"]["tags"]:
-                continue
-            seen += 1
-            problem = Problem(item["prompt"], item["expected"], item["prompt"].removeprefix("Compute: "))
-            assert skill.judge(problem, problem.answer).correct
-            assert not skill.judge(problem, problem.prompt).correct
-            for place, old in enumerate(problem.answer):
-                if old.isalnum():
-                    changed = problem.answer[:place] + ("①" if old == "⓪" else "⓪") + problem.answer[place + 1 :]
-                    assert not skill.judge(problem, changed).correct
-            assert not skill.judge(problem, problem.answer + "①").correct
-    assert seen == 32
-
-
-@pytest.mark.reference
-def test_we_ask_and_answer_like_the_original(original: Path) -> None:
-    for path in files(original, "bin/level_*.json"):
-        for item in json.loads(path.read_text("utf-8"))["problems"]:
-            if "symbol-language" not in item["metadata"]["tags"]:
-                call = read(item["prompt"].removeprefix("Compute: "))
-                assert (prompt_of(call, ""), answer_of(call, "")) == (item["prompt"], item["expected"])
-
-
-def read(text: str) -> Call:
-    """The unsigned call that a prompt writes."""
-    name, _, rest = text.removesuffix(")").partition("(")
-    digits = rest.replace("⓪", "0").replace("①", "1").split(", ")
-    return Call(OPERATIONS[name], tuple(int(value, 10 if name == "tobinary" else 2) for value in digits), 32)
-
-
-@pytest.mark.reference
-def test_real_degenerate_output_is_wrong_and_raises_nothing(original: Path) -> None:
-    for path in files(original, "preview_history/*.json"):
-        for result in json.loads(path.read_text("utf-8"))["results"]:
-            for answer in (ANSWER, VERIFIED, WORKED, TRACED):
-                assert not judge(answer, result["generated"]).correct
-                assert not judge(answer, result["prompt"]).correct
-
-
-@pytest.mark.reference
-def test_levels_are_as_wide_as_the_originals(original: Path) -> None:
-    for path in files(original, "bin/level_*.json"):
-        facts = json.loads(path.read_text("utf-8"))
-        assert bits_of(facts["level"]) == facts["bits"]
-
-
-def files(original: Path, pattern: str) -> list[Path]:
-    found = sorted(original.glob(pattern))
-    assert found, f"no {pattern} in {original}"
-    return found

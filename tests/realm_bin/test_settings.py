@@ -45,6 +45,8 @@ def test_a_skill_with_other_settings_draws_and_words_accordingly() -> None:
             "practice": {"maximum": 3},
             "mix": {1: [0, 50, 0, 50]},
             "eval_mix": [0, 0, 100, 0],
+            "kinds": {1: [100, 0, 0, 0]},
+            "symbols": {1: 0},
         },
         "bin.yaml",
     )
@@ -69,7 +71,7 @@ def test_closed_tables_hold_only_what_the_settings_draw() -> None:
     ("settings", "problem", "hint"),
     [
         ({"operatoins": {}}, "unknown key 'settings.operatoins'", "did you mean 'operations'?"),
-        ({7: {}}, "unknown key 'settings.7'", "known: eval_mix, mix, multiply_bits, operations, practice"),
+        ({7: {}}, "unknown key 'settings.7'", "known: eval_kinds, eval_mix, kinds, mix, multiply_bits, operations, practice, symbols"),
         (
             {"operations": {1: {"add": 1}, 4: {"substract": 1}}},
             "settings.operations.4: unknown operation 'substract'",
@@ -89,6 +91,15 @@ def test_closed_tables_hold_only_what_the_settings_draw() -> None:
             {"eval_mix": [200, -100, 0, 0]}, "settings.eval_mix is [200, -100, 0, 0]",
             "give percentages of no tag, verify, show-work, trace that add up to 100",
         ),
+        (
+            {"kinds": {1: [100, 0, 0, 0], 9: [50, 0, 0, 0]}}, "settings.kinds.9 is [50, 0, 0, 0]",
+            "give percentages of compute, find-the-error, fill-the-blank, true-or-false that add up to 100",
+        ),
+        (
+            {"eval_kinds": [0, 0, 0, 0]}, "settings.eval_kinds is [0, 0, 0, 0]",
+            "give percentages of compute, find-the-error, fill-the-blank, true-or-false that add up to 100",
+        ),
+        ({"symbols": {8: 75}}, "settings.symbols says nothing for level 1", "let its first entry start at 1"),
         (
             {"operations": {1: {"add": 1}, 8: {"increment": 1}}},
             "settings.operations give level 8 only 512 problems, and level 7 has 49,152",
@@ -113,6 +124,9 @@ def test_a_mistake_is_named_with_its_place_and_what_to_do(settings: dict[Any, An
         ({"multiply_bits": {1: 33}}, "settings.multiply_bits"),
         ({"mix": {1: [100, 0, 0]}}, "settings.mix"),
         ({"eval_mix": None}, "settings.eval_mix"),
+        ({"kinds": {1: [100, 0, 0]}}, "settings.kinds"),
+        ({"symbols": {1: 101}}, "settings.symbols"),
+        ({"symbols": 75}, "settings.symbols"),
     ],
 )
 def test_a_value_of_the_wrong_kind_is_refused(settings: dict[str, Any], key: str) -> None:
