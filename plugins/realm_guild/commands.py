@@ -21,10 +21,14 @@ def _open(ctx: Context, name: str) -> GuildSkill:
 
 
 @click.command("list")
+@click.option("--all", "every", is_flag=True, help="Also those that plugins offer and this realm does not have.")
 @json_option
 @pass_context_realm
-def list_command(ctx: Context, as_json: bool) -> None:
+def list_command(ctx: Context, every: bool, as_json: bool) -> None:
     """List the skills of this realm."""
+    if every:
+        _list_all(ctx, as_json)
+        return
     rows = views.skill_rows(ctx.realm, ctx.manager)
     usable = [row for row in rows if not row["error"]]
 
@@ -47,6 +51,20 @@ def list_command(ctx: Context, as_json: bool) -> None:
             note(f"skill '{row['id']}' shows once {wanted} is mastered")
         if row["error"]:
             note(f"skill '{row['id']}' cannot be used: {row['error']}")
+
+
+def _list_all(ctx: Context, as_json: bool) -> None:
+    from realm_guild import offers
+
+    rows = offers.all_rows(ctx.realm, ctx.manager)
+    columns = ["id", "name", "levels", "category", "state", "reason"]
+    emit(rows, as_json, lambda: click.echo(table([offers.shown(row) for row in rows], columns)))
+    if as_json:
+        return
+    if any(row["state"] == "not enabled" for row in rows):
+        note("one that is not enabled is made one of this realm by: realm skill new ID")
+    for plugin, line in offers.extras(ctx.manager).items():
+        note(f"plugin '{plugin}' has more where its library is installed: {line}")
 
 
 @click.command("show")
