@@ -15,7 +15,7 @@ from realm_cli import skillstate, store
 from realm_cli.errors import FormatError, RealmError, UsageError
 from realm_cli.realm import Realm
 from realm_cli.skills import Problem, Verdict, is_closed, split_of
-from realm_guild import asking, evalsets, requests, results
+from realm_guild import asking, evalsets, requests, results, views
 from realm_guild.records import EvalSet
 from realm_guild_heroes import (
     HERO,
@@ -316,3 +316,21 @@ def test_the_newest_checkpoint_is_meant_and_names_are_exact(realm: Realm) -> Non
     for wrong in ("checkpoint-5-20250101-0000", "checkpoint-5", "6"):
         with pytest.raises(RealmError):
             asking.step_of(realm, wrong)
+
+
+def test_how_each_form_of_asking_goes_is_told_beside_the_kinds(realm: Realm, run: Run) -> None:
+    checkpoint(realm, 5)
+    result = examined(realm, 5, level=8, knows=first(30))
+    in_symbols = sum(item.prompt.startswith("Key: ") for item in result.items)
+    right = sum(item.prompt.startswith("Key: ") for item in result.items[:30])
+    assert 25 < in_symbols < 50
+    told = views.eval_row(realm, result)["forms"]
+    assert told == {
+        "in symbols": {"correct": right, "size": in_symbols},
+        "plain": {"correct": 30 - right, "size": 50 - in_symbols},
+    }
+    shown = run("skill", "eval", "bin", "--level", "8", "--checkpoint", "5").out
+    forms = ", ".join(f"{name} {share['correct']}/{share['size']}" for name, share in told.items())
+    assert f"level 8  {forms}\n" in shown
+    plain = examined(realm, 5, level=5)
+    assert views.eval_row(realm, plain)["forms"] == {}
