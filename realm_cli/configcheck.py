@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from realm_cli import heroes, service_config, task_config, yamlfile
+from realm_cli import heroes, profiles, service_config, task_config, yamlfile
 from realm_cli.config import HeroConfig, RealmConfig
 from realm_cli.configedit import choices
 from realm_cli.errors import FormatError, RealmError, nearest
@@ -101,6 +101,10 @@ def _hero_problems(realm: Realm, path: Path) -> list[Problem]:
     if not found:
         for keys, problem, hint in heroes.config_flaws(msgspec.convert(data, HeroConfig)):
             found.append(Problem(name, yamlfile.line_of(node, keys), ".".join(keys), problem, hint))
+        try:
+            profiles.of_hero(realm, path.stem)
+        except FormatError as error:
+            found.append(Problem(name, yamlfile.line_of(node, ["profile"]), "profile", error.problem, error.hint))
     return found
 
 

@@ -61,6 +61,10 @@ def _because(facts: Facts) -> str:
     return f": {reason}" if reason else ""
 
 
+def _note(facts: Facts) -> str:
+    return f": {facts['note']}" if facts.get("note") else ""
+
+
 def _level_of(facts: Facts) -> str:
     return f"{facts['skill']} level {facts['level']}"
 
@@ -101,7 +105,7 @@ _WORDS: dict[str, Callable[[Facts], str]] = {
     "battle_crashed": lambda facts: f"the battle crashed{_at_step(facts)}{_because(facts)}",
     "battle_stuck": lambda facts: f"the battle is stuck{_at_step(facts)}{_because(facts)}",
     "battle_started": lambda facts: "the battle begins",
-    "battle_resumed": lambda facts: f"the battle goes on at step {facts['step']:,}",
+    "battle_resumed": lambda facts: f"the battle goes on at step {facts['step']:,}{_note(facts)}",
     "battle_stopped": lambda facts: f"the battle ended at step {facts['step']:,}{_because(facts)}",
     "battle_paused": lambda facts: f"paused at step {facts['step']:,}{_because(facts)}",
     "battle_unpaused": lambda facts: f"goes on after the pause at step {facts['step']:,}",

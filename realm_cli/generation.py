@@ -19,6 +19,7 @@ from realm_cli.errors import RealmError, UsageError
 
 if TYPE_CHECKING:
     from realm_cli.manager import Manager
+    from realm_cli.profiles import Profile
     from realm_cli.realm import Realm
 
 DEFAULT_BACKEND = "transformers"
@@ -38,6 +39,8 @@ class Reply(msgspec.Struct, frozen=True):
     """Generated tokens, the end token included."""
     prompt_tokens: int = 0
     """Tokens of the conversation; 0 where the back end does not count them."""
+    profile: str = "none"
+    """Stamp of the data profile under which it was asked; the text is the whole reply, with all that the profile asks for."""
 
 
 class Piece(msgspec.Struct, frozen=True):
@@ -72,6 +75,7 @@ class Session(Protocol):
         seed: int = 0,
         number: int = 0,
         stop: Sequence[str] = (),
+        profile: Profile | None = None,
     ) -> int:
         """Let a conversation join, or a plain text that is to be continued; its ticket.
 
@@ -99,8 +103,8 @@ class Session(Protocol):
 class Generator(Protocol):
     """One opened checkpoint.
 
-    It may also have `memory` (bytes that its weights take) and `identity` (`verified` when it has seen the weights
-    itself or knows who has; otherwise they are only claimed).
+    It may also have `memory` (bytes that its weights take), `identity` (`verified` when it has seen the weights
+    itself or knows who has; otherwise they are only claimed), and `profile`, the data profile that it was trained under.
     """
 
     hero: str
@@ -115,11 +119,12 @@ class Generator(Protocol):
         temperature: float = 0.0,
         seed: int = 0,
         stop: Sequence[str] = (),
+        profile: Profile | None = None,
     ) -> list[Reply]:
         """A reply to each conversation, in their order; greedy at temperature 0.
 
         With a temperature, `seed` and the conversations decide the replies. A reply ends before the first of the
-        texts in `stop`. Raises `UsageError` for a conversation that the template refuses or that leaves no room.
+        texts in `stop`. The conversations are asked under `profile`, its own by default. Raises `UsageError` for a conversation that the template refuses or that leaves no room.
         """
         ...
 
@@ -164,7 +169,7 @@ class _WholeReplies:
 
     def add(
         self, conversation: Sequence[Message] | str, *, max_tokens: int, temperature: float = 0.0, seed: int = 0,
-        number: int = 0, stop: Sequence[str] = (),
+        number: int = 0, stop: Sequence[str] = (), profile: Profile | None = None,
     ) -> int:  # fmt: skip
         if isinstance(conversation, str):
             raise UsageError("this back end answers conversations alone", "ask with messages")
@@ -172,7 +177,7 @@ class _WholeReplies:
         # Alone, a conversation is the first of its request: the seed alone can tell its draws from the others'.
         self._waiting[ticket] = functools.partial(
             self._generator.generate, [conversation], max_tokens=max_tokens, temperature=temperature,
-            seed=seed + number, stop=stop,
+            seed=seed + number, stop=stop, **({"profile": profile} if profile else {}),
         )  # fmt: skip
         return ticket
 

@@ -50,6 +50,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     backend: str
     identity: Literal["verified", "claimed"]
     """verified: the weights were hashed when they were loaded; claimed: another server says so."""
+    profile: str = "none"
+    """Stamp of the data profile under which it is asked unless a request names another."""
     memory: int = 0
     """Bytes that it takes, as measured when it was loaded."""
     pinned: bool = False
@@ -66,6 +68,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """One reply and the weights that gave it."""
 
     response: str
+    """The whole reply, with all that the data profile asks for."""
     finish: Literal["stop", "length"]
     tokens: int
     """Generated tokens, the end token included."""
@@ -77,6 +80,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     weights_sha256: str
     backend: str
     identity: Literal["verified", "claimed"]
+    profile: str = "none"
+    """Stamp of the data profile under which it was asked."""
     note: str = ""
 
 
@@ -156,11 +161,12 @@ class OracleClient:
     def chat(
         self, messages: Sequence[Message], step: int, *, hero: str | None = None, sha256: str | None = None,
         max_tokens: int = MAX_TOKENS, temperature: float = 0.0, seed: int = 0, stop: Sequence[str] = (),
+        profile: str | None = None,
     ) -> Answer:  # fmt: skip
-        """A reply to one conversation, greedy at temperature 0. Raises `NotFoundError` when the step is not loaded."""
+        """A reply to one conversation, greedy at temperature 0, under its own data profile or the named one. Raises `NotFoundError` when the step is not loaded."""
         body = _given(
             messages=_plain(messages), step=step, hero=hero, hash=sha256, max_tokens=max_tokens,
-            temperature=temperature, seed=seed, stop=list(stop) or None,
+            temperature=temperature, seed=seed, stop=list(stop) or None, profile=profile,
         )  # fmt: skip
         return self._as(Answer, self._ask("/chat", body, CHAT_SECONDS))
 
@@ -184,14 +190,15 @@ class OracleClient:
     def chat_stream(
         self, messages: Sequence[Message], step: int, *, hero: str | None = None, sha256: str | None = None,
         max_tokens: int = MAX_TOKENS, temperature: float = 0.0, seed: int = 0, stop: Sequence[str] = (),
+        profile: str | None = None,
     ) -> Iterator[str | Answer]:  # fmt: skip
-        """The reply's text in pieces as it is made, and at the end the whole `Answer`.
+        """The reply's text in pieces as it is made, and at the end the whole `Answer`. `profile` names a data profile.
 
         Closing the iterator ends the request on the server. Errors are raised at the first `next`, or where they come.
         """
         body = _given(
             messages=_plain(messages), step=step, hero=hero, hash=sha256, max_tokens=max_tokens,
-            temperature=temperature, seed=seed, stop=list(stop) or None, stream=True,
+            temperature=temperature, seed=seed, stop=list(stop) or None, stream=True, profile=profile,
         )  # fmt: skip
         with self._open("/chat", body, CHAT_SECONDS) as wire:
             for event in _events(wire, self.url):

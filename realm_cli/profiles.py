@@ -105,6 +105,12 @@ def stamped(name: str, system_prompt: str) -> str:
     return f"{name}-{hashlib.sha256(system_prompt.encode()).hexdigest()[:8]}" if system_prompt else name
 
 
+def of_generator(generator: object) -> Profile:
+    """The profile under which an opened checkpoint is asked; none for a back end that knows nothing of profiles."""
+    found: Profile | None = getattr(generator, "profile", None)
+    return found or Plain()
+
+
 def with_system(messages: Sequence[Message], text: str) -> list[Message]:
     """The messages, `text` before them as system prompt; one that stands there is never overwritten."""
     if not text or any(message.role in ("system", "developer") for message in messages):

@@ -48,6 +48,8 @@ class SkillState(Record, frozen=True, kw_only=True):
     """The curriculum's clock, up to which the skill has had its share; None before its first turn."""
     clock: int = 0
     """The curriculum's clock, which counts turns, when the skill had its last one."""
+    waiting: dict[str, float] = msgspec.field(default_factory=dict)
+    """Skills that had no turn until then, and the clock when they came."""
     away: str = ""
     """Why the quest that was forged last is not on the board yet: the skill's server was away."""
     reviewed_step: int = -1
@@ -134,7 +136,7 @@ class SparringRun(msgspec.Struct, frozen=True, kw_only=True):
     """Problems that were asked: a closed level may have fewer."""
     wrong: int
     empty: int = 0
-    """Of the wrong answers those without any text; no rows were made of them."""
+    """Of the wrong answers those without any text, or not in the form of the data profile; no rows were made of them."""
     endless: int = 0
     """Those that came to no end; no rows were made of them."""
     known: int = 0

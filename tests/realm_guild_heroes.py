@@ -15,6 +15,7 @@ from realm_cli.checkpoint_records import LedgerRecord
 from realm_cli.generation import Generator, Message, Reply
 from realm_cli.ledger import Ledger
 from realm_cli.manager import Manager
+from realm_cli.profiles import Profile
 from realm_cli.quests import Board
 from realm_cli.realm import Realm
 from realm_cli.records import EvalView
@@ -56,7 +57,7 @@ class FakeHero:
 
     def generate(
         self, conversations: Sequence[Sequence[Message]], *, max_tokens: int, temperature: float = 0.0, seed: int = 0,
-        stop: Sequence[str] = (),
+        stop: Sequence[str] = (), profile: Profile | None = None,
     ) -> list[Reply]:  # fmt: skip
         found = self._set_of([conversation[-1].content for conversation in conversations])
         self.asked.append((found.skill, found.level))

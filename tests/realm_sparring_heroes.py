@@ -12,6 +12,7 @@ from realm_cli import datafiles
 from realm_cli.generation import Message, Reply
 from realm_cli.ledger import Ledger
 from realm_cli.manager import Manager
+from realm_cli.profiles import Profile
 from realm_cli.quests import Board
 from realm_cli.realm import Realm
 from realm_cli.skillbook import open_skill
@@ -35,7 +36,7 @@ class Said:
 
     def generate(
         self, conversations: Sequence[Sequence[Message]], *, max_tokens: int, temperature: float = 0.0, seed: int = 0,
-        stop: Sequence[str] = (),
+        stop: Sequence[str] = (), profile: Profile | None = None,
     ) -> list[Reply]:  # fmt: skip
         prompts = [conversation[-1].content for conversation in conversations]
         start = len(self.asked)

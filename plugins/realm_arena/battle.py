@@ -96,7 +96,11 @@ class Battle:
         self._queue_lost()
         self._count_crash(died_at)
         trainer, step = self.campaign.trainer, self.campaign.progress.step
-        self.campaign.tell("battle_resumed" if step else "battle_started", hero=hero.id)
+        changed = self.campaign.changed_profile()
+        if changed:
+            log.warning("%s", changed)
+        note = {"note": changed} if changed else {}
+        self.campaign.tell("battle_resumed" if step else "battle_started", hero=hero.id, **note)
         packing = "on" if trainer.packed else "off (this architecture does not keep packed samples apart)"
         log.info("%s at step %d on %s, %d threads, packing %s", hero.id, step, device, torch.get_num_threads(), packing)
 

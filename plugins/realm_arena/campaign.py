@@ -21,7 +21,9 @@ from realm_cli import store
 from realm_cli.checkpoint_records import Cursor, LedgerRecord
 from realm_cli.checkpoints import Checkpoint
 from realm_cli.events import emit
+from realm_cli.ledger import Ledger
 from realm_cli.manager import Manager
+from realm_cli.profiles import stamped
 from realm_cli.records import QuestRecord
 
 
@@ -66,6 +68,19 @@ class Campaign:
         """The state of the last checkpoint (or step 0) again, in this process."""
         statefiles.reload_weights(self.trainer, self._folder())
         self._restore()
+
+    def changed_profile(self) -> str:
+        """What it means that the hero has another data profile than the checkpoint; empty when it has the same."""
+        if self.checkpoint is None:
+            return ""
+        record, config = Ledger(self.realm, self.hero.id).get(self.checkpoint.step), self.hero.config
+        if (record.profile, record.system_prompt) == (config.profile, config.system_prompt or ""):
+            return ""
+        before = stamped(record.profile, record.system_prompt)
+        return (
+            f"the data profile was {before} up to step {record.step:,} and is {self.hero.profile.stamp} from here on: quests are"
+            f" tokenized anew, begun ones go on in the new form, and evals are not compared with those under {before}"
+        )
 
     def finished_quests(self) -> set[tuple[str, int]]:
         """(id, number) of the quests whose last sample is in the checkpoint we stand on."""

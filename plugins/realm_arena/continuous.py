@@ -35,6 +35,7 @@ class Row:
     ended: Ended
     pick: Callable[[torch.Tensor], int] | None = None
     """The next token from the logits, for anything but greedy decoding."""
+    bend: decoding.Bend | None = None
     ids: list[int] = field(default_factory=list)
     is_open: bool = True
 
@@ -195,6 +196,9 @@ class Batch:
 
 def _take(rows: list[Row], logits: torch.Tensor) -> None:
     last = logits[:, -1].float()
+    for row, of_row in zip(rows, last, strict=True):
+        if row.bend is not None:
+            row.bend(row.ids, of_row)
     for number, best in enumerate(last.argmax(dim=-1).tolist()):
         pick = rows[number].pick
         rows[number].take(pick(last[number]) if pick else int(best))

@@ -26,6 +26,8 @@ Pick = Callable[[int, torch.Tensor], int]
 """(number of the prompt, its logits) → the next token, for anything but greedy decoding."""
 Ended = Callable[[int, list[int]], bool]
 """(number of the prompt, its generated tokens) → whether to end here, beside the end tokens."""
+Bend = Callable[[list[int], torch.Tensor], None]
+"""Changes the logits of a row in place, by its generated tokens, before the next one is chosen."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +48,15 @@ def decode(
     limits: Limits,
     pick: Pick | None = None,
     ended: Ended | None = None,
+    bends: Sequence[Bend | None] = (),
 ) -> list[list[int]]:
-    """The generated tokens of each prompt, the end token included. Greedy without `pick`."""
+    """The generated tokens of each prompt, the end token included. Greedy without `pick`; `bends` has one for each prompt."""
     replies: list[list[int]] = [[] for _ in prompts]
     by_attention = runs_by_attention(model)
     keeps_last = "logits_to_keep" in inspect.signature(model.forward).parameters
     lengths = [len(prompt) for prompt in prompts]
     for batch in _batches(lengths, limits.max_tokens, token_budget(model), equal=not by_attention):
-        rows = _Rows(batch, prompts, replies, limits, pick, ended)
+        rows = _Rows(batch, prompts, replies, limits, pick, ended, bends)
         if by_attention:
             _decode_batch(model, rows, keeps_last)
         else:
@@ -104,6 +107,7 @@ class _Rows:
         limits: Limits,
         pick: Pick | None,
         ended: Ended | None,
+        bends: Sequence[Bend | None],
     ) -> None:
         self.numbers = numbers
         self.prompts = [prompts[number] for number in numbers]
@@ -111,10 +115,15 @@ class _Rows:
         self._replies = replies
         self._pick = pick
         self._ended = ended
+        self._bends = dict(zip(numbers, (bends[number] for number in numbers), strict=True)) if bends else {}
         self.open = [True] * len(numbers)
 
     def take(self, logits: torch.Tensor) -> list[int]:
         """Note the next token of every open row; `logits` has the shape (rows, vocabulary). All rows' tokens."""
+        for row, number in enumerate(self.numbers):
+            bend = self._bends.get(number)
+            if bend is not None and self.open[row]:
+                bend(self._replies[number], logits[row])
         greedy = logits.argmax(dim=-1).tolist()
         for row, number in enumerate(self.numbers):
             if not self.open[row]:

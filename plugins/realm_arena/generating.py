@@ -16,6 +16,7 @@ from realm_arena.encoding import HeroTokenizer
 from realm_arena.wording import GrowingText, Wording, check_parameters, drawer
 from realm_cli.errors import RealmError, UsageError
 from realm_cli.generation import Message, Piece, Reply
+from realm_cli.profiles import NONE, Plain, Profile
 
 
 class ModelGenerator:
@@ -24,11 +25,13 @@ class ModelGenerator:
     identity = "verified"
 
     def __init__(
-        self, model: nn.Module, tokenizer: HeroTokenizer, hero: str, step: int, weights_sha256: str, precision: str
-    ) -> None:
+        self, model: nn.Module, tokenizer: HeroTokenizer, hero: str, step: int, weights_sha256: str, precision: str,
+        profile: Profile | None = None,
+    ) -> None:  # fmt: skip
         self.hero = hero
         self.step = step
         self.weights_sha256 = weights_sha256
+        self.profile = profile or Plain()
         self._model: nn.Module | None = model
         self._tokenizer = tokenizer
         self._wording = Wording(tokenizer, hero, step, weights_sha256)
@@ -51,12 +54,16 @@ class ModelGenerator:
         temperature: float = 0.0,
         seed: int = 0,
         stop: Sequence[str] = (),
+        profile: Profile | None = None,
     ) -> list[Reply]:
         """See `realm_cli.generation.Generator.generate`."""
         model = self._opened()
         check_parameters(max_tokens, temperature, stop)
-        context = _context(model)
-        prompts = [self._wording.prompt(number, turns, context) for number, turns in enumerate(conversations, start=1)]
+        context, profile = _context(model), profile or self.profile
+        prompts = [
+            self._wording.prompt(number, turns, context, profile) for number, turns in enumerate(conversations, start=1)
+        ]
+        bends = [self._wording.bend(turns, profile) for turns in conversations]
         limits = decoding.Limits(max_tokens, self._end_ids, self._tokenizer.pad_id, context)
         picks = [drawer(temperature, seed, number) for number in range(len(prompts))] if temperature else []
         stopped = self._wording.stopper(stop) if stop else None
@@ -64,13 +71,16 @@ class ModelGenerator:
             replies = decoding.decode(
                 model, prompts, limits,
                 pick=(lambda number, logits: picks[number](logits)) if picks else None,
-                ended=(lambda _number, ids: stopped(ids)) if stopped else None,
+                ended=(lambda _number, ids: stopped(ids)) if stopped else None, bends=bends,
             )  # fmt: skip
-        return [self._wording.reply(ids, stop, len(prompt)) for ids, prompt in zip(replies, prompts, strict=True)]
+        return [
+            self._wording.reply(ids, stop, len(prompt), profile.stamp)
+            for ids, prompt in zip(replies, prompts, strict=True)
+        ]
 
     def session(self) -> ModelSession:
         """See `realm_cli.generation.WithSessions`."""
-        return ModelSession(self._opened(), self._wording, self._precision)
+        return ModelSession(self._opened(), self._wording, self._precision, self.profile)
 
     def complete(self, prompt: Sequence[int], max_tokens: int) -> str:
         """The greedy continuation of token ids as text, for a look at what the hero would say."""
@@ -100,12 +110,14 @@ class _Asked:
     prompt_tokens: int
     stop: Sequence[str]
     text: GrowingText
+    profile: str
 
 
 class ModelSession:
     """A `realm_cli.generation.Session`: all conversations are one batch, which they join and leave."""
 
-    def __init__(self, model: nn.Module, wording: Wording, precision: str) -> None:
+    def __init__(self, model: nn.Module, wording: Wording, precision: str, profile: Profile) -> None:
+        self._profile = profile
         self._model = model
         self._wording = wording
         self._precision = precision
@@ -127,18 +139,21 @@ class ModelSession:
         seed: int = 0,
         number: int = 0,
         stop: Sequence[str] = (),
+        profile: Profile | None = None,
     ) -> int:
         """See `realm_cli.generation.Session.add`."""
         check_parameters(max_tokens, temperature, stop)
-        context = _context(self._model)
-        prompt = self._wording.prompt(number + 1, conversation, context)
+        context, profile = _context(self._model), profile or self._profile
+        prompt = self._wording.prompt(number + 1, conversation, context, profile)
         room = max_tokens if context is None else min(max_tokens, context - len(prompt))
         stopped = self._wording.stopper(stop) if stop else None
         pick = drawer(temperature, seed, number) if temperature else None
         ticket = next(self._tickets)
-        self._asked[ticket] = _Asked(len(prompt), stop, self._wording.growing(stop))
+        stamp = NONE if isinstance(conversation, str) else profile.stamp
+        self._asked[ticket] = _Asked(len(prompt), stop, self._wording.growing(stop), stamp)
         ended = functools.partial(_ended, self._wording.end_ids, stopped)
-        self._batch.add(continuous.Row(ticket, prompt, room, ended, pick))
+        bend = self._wording.bend(conversation, profile)
+        self._batch.add(continuous.Row(ticket, prompt, room, ended, pick, bend))
         return ticket
 
     def step(self) -> list[Piece]:
@@ -159,7 +174,7 @@ class ModelSession:
         if row.is_open:
             return Piece(row.ticket, asked.text.grow(row.ids))
         del self._asked[row.ticket]
-        reply = self._wording.reply(row.ids, asked.stop, asked.prompt_tokens)
+        reply = self._wording.reply(row.ids, asked.stop, asked.prompt_tokens, asked.profile)
         return Piece(row.ticket, asked.text.rest(reply.text), reply)
 
     def drop(self, ticket: int) -> None:

@@ -16,7 +16,7 @@ from realm_arena.generating import ModelGenerator
 from realm_arena.obedience import Obedience
 from realm_arena.reporter import Reporter
 from realm_arena.tokens import TokenView
-from realm_cli import weights
+from realm_cli import profiles, weights
 from realm_cli.callbacks import BattleCallback, Orders
 from realm_cli.ledger import Ledger
 from realm_cli.manager import Manager
@@ -68,15 +68,16 @@ class Lender:
 
     def generator(self) -> ModelGenerator:
         """The live model; the weights hash is that of the checkpoint it stands at, empty between checkpoints."""
-        hero, checkpoint = self._campaign.hero, self._campaign.checkpoint
-        if not self._campaign.is_saved:
-            sha256 = ""
-        elif checkpoint is None:
+        hero, checkpoint, sha256 = self._campaign.hero, self._campaign.checkpoint, ""
+        profile = hero.profile
+        if self._campaign.is_saved and checkpoint is None:
             sha256 = weights.weights_sha256(hero.base)
-        else:
-            sha256 = Ledger(self.realm, hero.id).get(checkpoint.step).weights_sha256
+        elif self._campaign.is_saved and checkpoint is not None:
+            record = Ledger(self.realm, hero.id).get(checkpoint.step)
+            # Where the hero's was changed since, the checkpoint is asked as it was trained, as the Oracle does it.
+            sha256, profile = record.weights_sha256, profiles.of_record(self.realm, record)
         model, precision = self._campaign.trainer.model, hero.config.recipe.precision
-        return ModelGenerator(model, hero.tokenizer, hero.id, self.step, sha256, precision)
+        return ModelGenerator(model, hero.tokenizer, hero.id, self.step, sha256, precision, profile)
 
     def breathe(self, doing: str) -> None:
         """Show what is being done, obey the flags."""

@@ -11,7 +11,8 @@ from realm_arena import machine
 from realm_arena import model as models
 from realm_arena.encoding import HeroTokenizer
 from realm_arena.generating import ModelGenerator
-from realm_cli import checkpoints, heroes, store, weights
+from realm_cli import checkpoints, heroes, profiles, store, weights
+from realm_cli.checkpoint_records import LedgerRecord
 from realm_cli.errors import FormatError, RealmError
 from realm_cli.ledger import Ledger
 from realm_cli.realm import Realm
@@ -26,12 +27,12 @@ class TransformersBackend:
         """The checkpoint of `step`, 0 = the base model. Its weights are hashed and compared with the ledger's word."""
         config = realm.hero(hero)
         if step == 0:
-            folder, expected = heroes.base_path(realm, hero), ""
+            folder, expected, profile = heroes.base_path(realm, hero), "", profiles.of_hero(realm, hero)
             template = realm.path(config.chat_template) if config.chat_template else None
         else:
-            folder, expected = _find(Ledger(realm, hero), step)
-            # A checkpoint brings the template that it was trained with; the hero's may be another one by now.
-            template = None
+            record, folder = _find(Ledger(realm, hero), step)
+            # A checkpoint brings the template and the profile that it was trained with; the hero's may be others by now.
+            expected, template, profile = record.weights_sha256, None, profiles.of_record(realm, record)
         found = weights.weights_sha256(folder)
         if expected and found != expected:
             problem = "its weights are not those of the ledger's record, so it is not loaded"
@@ -40,7 +41,7 @@ class TransformersBackend:
         device = machine.pick_device(realm.config.training.device)
         torch.set_num_threads(realm.config.training.threads or machine.default_threads())
         model = _load(folder, device)
-        return ModelGenerator(model, tokenizer, hero, step, found, config.recipe.precision)
+        return ModelGenerator(model, tokenizer, hero, step, found, config.recipe.precision, profile)
 
 
 def _load(folder: Path, device: torch.device) -> nn.Module:
@@ -52,10 +53,10 @@ def _load(folder: Path, device: torch.device) -> nn.Module:
         raise RealmError(f"out of memory while loading {folder}", "end or unload something, then try again") from None
 
 
-def _find(ledger: Ledger, step: int) -> tuple[Path, str]:
-    """(folder, weights hash that it has to have). Its small files decide what the weights mean, so they are hashed."""
+def _find(ledger: Ledger, step: int) -> tuple[LedgerRecord, Path]:
+    """(what is known of it, its folder). Its small files decide what the weights mean, so they are hashed."""
     record, folder = ledger.here(step)
     for name, facts in checkpoints.open_checkpoint(folder).manifest.files.items():
         if not name.endswith(".safetensors") and store.sha256_file(folder / name) != facts.sha256:
             raise FormatError(str(folder / name), "changed since the checkpoint was saved, so it is not loaded", AGAIN)
-    return folder, record.weights_sha256
+    return record, folder

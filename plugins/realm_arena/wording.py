@@ -8,12 +8,14 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from realm_arena import dressing
 from realm_arena.encoding import HeroTokenizer
+from realm_arena.nudging import Bend, Nudging
 from realm_arena.rows import ROLES
-from realm_arena.rows import Message as RowMessage
 from realm_arena.templates import ConversationError
 from realm_cli.errors import RealmError, UsageError, nearest
 from realm_cli.generation import Message, Reply
+from realm_cli.profiles import NONE, Profile
 
 
 class Wording:
@@ -24,15 +26,19 @@ class Wording:
         self._of = (hero, step, weights_sha256)
         self.end_ids = frozenset(number for number in (tokenizer.end_token_id, tokenizer.eos_id) if number is not None)
         self.pad_id = tokenizer.pad_id
+        self._nudging = Nudging(tokenizer, self.end_ids)
 
-    def prompt(self, number: int, conversation: Sequence[Message] | str, context: int | None) -> list[int]:
-        """The tokens of a conversation, or of a plain text, which is the `number`th of its request."""
+    def prompt(
+        self, number: int, conversation: Sequence[Message] | str, context: int | None, profile: Profile
+    ) -> list[int]:
+        """The tokens of a conversation under a profile, or of a plain text, which is the `number`th of its request."""
         where = f"conversation {number}"
         try:
             if isinstance(conversation, str):
                 ids = self._tokenizer.text_ids(_encodable(conversation, f"prompt {number}"))
             else:
-                ids = self._tokenizer.prompt_ids(_checked(conversation, where))
+                dressed = dressing.as_turns(profile.question(_checked(conversation, where)))
+                ids = self._tokenizer.prompt_ids(dressed, own_thoughts=profile.own_thoughts)
         except ConversationError as error:
             raise UsageError(f"{where}: the {error.message}", "change the conversation or the template") from error
         if not ids:
@@ -41,6 +47,10 @@ class Wording:
             problem = f"{len(ids):,} tokens leave no room for a reply, as the model has {context:,} positions"
             raise UsageError(f"{where}: {problem}", "shorten it")
         return ids
+
+    def bend(self, conversation: Sequence[Message] | str, profile: Profile) -> Bend | None:
+        """What bends the reply to a conversation; None where nothing does."""
+        return None if isinstance(conversation, str) else self._nudging.bend(profile.nudge(conversation))
 
     def stopper(self, stop: Sequence[str]) -> Callable[[list[int]], bool]:
         """Whether one of the texts stands in a reply."""
@@ -52,8 +62,8 @@ class Wording:
 
         return ended
 
-    def reply(self, ids: list[int], stop: Sequence[str], prompt_tokens: int = 0) -> Reply:
-        """The reply that these tokens are."""
+    def reply(self, ids: list[int], stop: Sequence[str], prompt_tokens: int = 0, profile: str = NONE) -> Reply:
+        """The reply that these tokens are; `profile` is the stamp of the one it was asked under."""
         ended = bool(ids) and ids[-1] in self.end_ids
         text = self._tokenizer.decode(ids[:-1] if ended else ids)
         places = [place for place in (text.find(mark) for mark in stop) if place >= 0]
@@ -66,6 +76,7 @@ class Wording:
             weights_sha256=weights_sha256,
             tokens=len(ids),
             prompt_tokens=prompt_tokens,
+            profile=profile,
         )
 
     def growing(self, stop: Sequence[str]) -> GrowingText:
@@ -152,8 +163,8 @@ def _encodable(text: str, what: str) -> str:
     return text
 
 
-def _checked(conversation: Sequence[Message], where: str) -> list[RowMessage]:
-    """The conversation as the tokenizer takes it. It has to end before the hero's turn."""
+def _checked(conversation: Sequence[Message], where: str) -> Sequence[Message]:
+    """The conversation, which has to end before the hero's turn."""
     for message in conversation:
         if message.role not in ROLES:
             raise UsageError(f"{where}: '{message.role}' is not a role", nearest(message.role, ROLES))
@@ -161,4 +172,4 @@ def _checked(conversation: Sequence[Message], where: str) -> list[RowMessage]:
     if not conversation or conversation[-1].role == "assistant":
         problem = f"{where} has to end with a message to the hero"
         raise UsageError(problem, "end it with a user message")
-    return [RowMessage(message.role, message.content) for message in conversation]  # type: ignore[arg-type]
+    return conversation

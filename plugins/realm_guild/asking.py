@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from realm_cli import inference, skillstate, store
+from realm_cli import inference, profiles, skillstate, store
 from realm_cli.errors import AwayError, NotFoundError, RealmError, SkillAwayError
 from realm_cli.generation import Generator
 from realm_cli.ledger import Ledger
@@ -45,11 +45,12 @@ def examine_levels(
     """The results of one checkpoint at these levels; stored ones are given as they are, the others made now."""
     name = entry.config.id
     weights = Ledger(realm, hero).get(step).weights_sha256 if step else None
+    under = profiles.of_step(realm, hero, step).stamp
     missing = []
     for level in levels:
         stored = results.read(realm, hero, step, name, level)
         present = evalsets.hash_of(evalsets.ensure(realm, entry, level))
-        if stored is None or not results.stands(stored, weights or stored.weights_sha256, present):
+        if stored is None or not results.stands(stored, weights or stored.weights_sha256, present, under):
             missing.append(level)
             requests.ask(realm, hero, step, name, level, requests.PERSON)
     if missing:

@@ -17,11 +17,17 @@ def sparkline(shares: Sequence[float], width: int) -> str:
     return "".join(BLOCKS[min(len(BLOCKS) - 1, int(share * len(BLOCKS)))] for share in shares[-width:])
 
 
+def _comparable(lines: list[EvalLine]) -> list[EvalLine]:
+    """The evals that count, those under the data profile of the last one: others cannot be compared with it."""
+    mine = [line for line in lines if line.state == "ok"]
+    return [line for line in mine if line.profile == mine[-1].profile]
+
+
 def overview(lines: list[EvalLine], mastered: dict[int, int]) -> str:
     """A row for each level: its curve, the last accuracy with its interval, when it was mastered."""
     rows = []
     for level in sorted({line.level for line in lines}):
-        mine = [line for line in lines if line.level == level and line.state == "ok"]
+        mine = _comparable([line for line in lines if line.level == level])
         if not mine:
             rows.append(f"level {level:>2}  no eval counts")
             continue
@@ -30,13 +36,14 @@ def overview(lines: list[EvalLine], mastered: dict[int, int]) -> str:
         text = f"level {level:>2}  {sparkline([line.accuracy for line in mine], 24):<24}  {last.accuracy:>4.0%}"
         text += f" ({100 * low:.0f}-{100 * high:.0f})"
         text += f"  mastered at step {mastered[level]:,}" if level in mastered else f"  evals: {len(mine)}"
-        rows.append(text + (", closed" if last.closed else ""))
+        under = "" if last.profile == "none" else f", data profile {last.profile}"
+        rows.append(text + (", closed" if last.closed else "") + under)
     return "\n".join(rows)
 
 
 def chart(lines: list[EvalLine], level: int, threshold: float) -> str:
     """Accuracy over steps for one level, the threshold as a dotted line."""
-    mine = [line for line in lines if line.state == "ok"]
+    mine = _comparable(lines)
     if not mine:
         return f"level {level}: no eval counts yet"
     first, last = mine[0].step, mine[-1].step

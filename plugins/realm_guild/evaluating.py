@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from realm_cli import skillstate
+from realm_cli import profiles, skillstate
 from realm_cli.checkpoint_records import LedgerRecord
 from realm_cli.errors import NotFoundError, SkillAwayError
 from realm_cli.events import emit
@@ -117,11 +117,12 @@ def evaluate(
     generator: Generator,
     breathe: Callable[[str], None],
 ) -> EvalResult:
-    """One eval, stored; a stored one of the same weights and set is not made again."""
+    """One eval, stored; a stored one of the same weights, set and data profile is not made again."""
     skill, level = entry.config.id, request.level
     stored = results.read(realm, request.hero, request.step, skill, level)
     eval_set = evalsets.ensure(realm, entry, level)
-    if stored is not None and results.stands(stored, generator.weights_sha256, evalsets.hash_of(eval_set)):
+    present, under = evalsets.hash_of(eval_set), profiles.of_generator(generator).stamp
+    if stored is not None and results.stands(stored, generator.weights_sha256, present, under):
         results.ensure_line(realm, stored)
         return stored
     record = _record(realm, request.hero, request.step)

@@ -21,13 +21,18 @@ def read(realm: Realm, hero: str, step: int, skill: str, level: int) -> EvalResu
     return store.read_or_set_aside(path_of(realm, hero, step, skill, level), EvalResult)
 
 
-def stands(result: EvalResult | None, weights_sha256: str, set_sha256: str | None = None) -> bool:
-    """Whether a result need not be made again: it is ok, of these very weights, and of that eval set where one is named."""
+def stands(
+    result: EvalResult | None, weights_sha256: str, set_sha256: str | None = None, profile: str | None = None
+) -> bool:
+    """Whether a result need not be made again: it is ok, of these very weights, and of that eval set and data profile
+    where they are named.
+    """
     return (
         result is not None
         and result.state == "ok"
         and result.weights_sha256 == weights_sha256
         and set_sha256 in (None, result.set_sha256)
+        and profile in (None, result.profile)
     )
 
 
@@ -53,7 +58,8 @@ def ensure_line(realm: Realm, result: EvalResult) -> None:
 def _line(result: EvalResult) -> EvalLine:
     return EvalLine(
         step=result.step, level=result.level, state=result.state, correct=result.correct, size=result.size,
-        closed=result.closed, set_sha256=result.set_sha256, at=result.at, flagged=result.flagged,
+        closed=result.closed, set_sha256=result.set_sha256, at=result.at, profile=result.profile,
+        flagged=result.flagged,
     )  # fmt: skip
 
 

@@ -50,6 +50,8 @@ class ChatAsked(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     max_tokens: Annotated[int, Meta(ge=1)] = MAX_TOKENS
     temperature: Annotated[float, Meta(ge=0, le=100)] = 0.0
     seed: int = 0
+    profile: str | None = None
+    """A data profile; without one that under which the checkpoint was trained."""
     stop: str | list[str] = []
     stream: bool = False
 

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 @click.option("--compare", metavar="N,N,champion", help="Ask several checkpoints the same MESSAGE.")
 @click.option("--hero", help="Whose checkpoint (default: the active hero's).")
 @click.option("--host", help="The machine in hosts.yaml that answers.")
+@click.option("--profile", metavar="NAME", help="A data profile (default: the one it was trained under).")
 @json_option
 @pass_context_realm
 def chat_command(
     ctx: Context, message: str | None, step: str | None, compare: str | None, hero: str | None, host: str | None,
-    as_json: bool,
+    profile: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Ask a checkpoint MESSAGE, or standard input; without either, talk to it at the terminal.
 
@@ -41,7 +42,7 @@ def chat_command(
     asked = _asked(message)
 
     def opened(number: int) -> Partner:
-        return partners.open_partner(ctx.realm, ctx.manager, whose, number, host, note)
+        return partners.open_partner(ctx.realm, ctx.manager, whose, number, host, note, profile)
 
     if compare is not None:
         if asked is None:

@@ -31,14 +31,15 @@ def identity(answer: Answer, where: str) -> str:
     """Which checkpoint answered, in one line."""
     claimed = "" if answer.identity == "verified" else ", as its server says"
     weights = f"weights {answer.weights_sha256[:12]}" if answer.weights_sha256 else "weights unknown"
-    return f"{answer.model}, step {answer.step:,}, {weights}{claimed}, {where}"
+    under = "" if answer.profile == "none" else f", data profile {answer.profile}"
+    return f"{answer.model}, step {answer.step:,}, {weights}{claimed}{under}, {where}"
 
 
 def as_row(answer: Answer, where: str) -> dict[str, Any]:
     """An answer for programs."""
     return {
         "hero": answer.hero, "step": answer.step, "model": answer.model, "model_path": answer.model_path,
-        "weights_sha256": answer.weights_sha256, "identity": answer.identity, "where": where,
+        "weights_sha256": answer.weights_sha256, "identity": answer.identity, "profile": answer.profile, "where": where,
         "response": answer.response, "finish": answer.finish, "tokens": answer.tokens,
     }  # fmt: skip
 

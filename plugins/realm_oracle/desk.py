@@ -16,6 +16,7 @@ from realm_cli.errors import AwayError, NotFoundError, UsageError
 from realm_cli.generation import Reply
 from realm_cli.manager import Manager
 from realm_cli.oracleclient import Answer, Model
+from realm_cli.profiles import Profile, open_profile
 from realm_cli.realm import Realm
 from realm_oracle.pool import Loaded, Pool
 from realm_oracle.worker import Request, Wanted
@@ -29,6 +30,7 @@ class Desk:
 
     def __init__(self, realm: Realm, manager: Manager) -> None:
         self.realm = realm
+        self._manager = manager
         self.pool = Pool(realm, manager)
         self._config = realm.config.oracle
         self._seats = threading.BoundedSemaphore(MOST_REQUESTS)
@@ -47,6 +49,10 @@ class Desk:
         if changed != self._active[0]:
             self._active = changed, Realm(self.realm.root).config.hero
         return self._active[1]
+
+    def profile(self, name: str | None) -> Profile | None:
+        """The data profile that a request names."""
+        return None if name is None else open_profile(self.realm, name, manager=self._manager)
 
     def checkpoint(self, hero: str, step: int, sha256: str | None) -> Loaded:
         """A loaded checkpoint; one that is not is loaded where `oracle.load_on_request` says so."""
@@ -107,7 +113,8 @@ def answer(reply: Reply, model: Model) -> Answer:
     return Answer(
         response=reply.text, finish=reply.finish, tokens=reply.tokens, prompt_tokens=reply.prompt_tokens,
         model=model.model, model_path=model.model_path, hero=reply.hero, step=reply.step,
-        weights_sha256=reply.weights_sha256, backend=model.backend, identity=model.identity, note=model.note,
+        weights_sha256=reply.weights_sha256, backend=model.backend, identity=model.identity, profile=reply.profile,
+        note=model.note,
     )  # fmt: skip
 
 
@@ -116,5 +123,6 @@ def identity(model: Model) -> dict[str, Any]:
     return {
         "model": model.model, "model_path": model.model_path, "hero": model.hero, "step": model.step,
         "weights_sha256": model.weights_sha256, "backend": model.backend, "identity": model.identity,
+        "profile": model.profile,
         **({"note": model.note} if model.note else {}),
     }  # fmt: skip

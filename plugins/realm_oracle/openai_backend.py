@@ -13,12 +13,15 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
+from realm_cli import profiles
 from realm_cli.config import OracleServer
 from realm_cli.errors import NotFoundError, RealmError, RefusedError, UsageError
 from realm_cli.generation import Message, Piece, Reply
 from realm_cli.ledger import Ledger
+from realm_cli.profiles import NONE, Plain, Profile
 from realm_cli.realm import Realm
 from realm_oracle.openai_wire import Wire
+from realm_oracle.remote import refuse_other
 
 AT_ONCE = 32
 """Requests that are open at a time."""
@@ -38,13 +41,17 @@ class OpenAIBackend:
         wire = Wire(server, name_there(server, hero, step))
         facts = wire.listed().get("realm")
         sha256 = str(facts.get("weights_sha256", "")) if isinstance(facts, dict) else ""
-        known = _known_hash(realm, hero, step)
+        known, profile = _known(realm, hero, step)
         if sha256 and known and sha256 != known:
             raise RefusedError(
                 f"{wire.url} runs {wire.model} with the weights {sha256[:12]}, the ledger has {known[:12]}",
                 "load the same checkpoint there",
             )
-        return OpenAIGenerator(wire, hero, step, sha256, "verified" if sha256 and known else "claimed")
+        there = str(facts.get("profile", NONE)) if isinstance(facts, dict) else None
+        _check_profile(wire, profile, there)
+        return OpenAIGenerator(
+            wire, hero, step, sha256, "verified" if sha256 and known else "claimed", profile, dresses=there is None
+        )
 
 
 def name_there(server: OracleServer, hero: str, step: int) -> str:
@@ -52,12 +59,28 @@ def name_there(server: OracleServer, hero: str, step: int) -> str:
     return server.model.replace("{hero}", hero).replace("{step}", str(step))
 
 
-def _known_hash(realm: Realm, hero: str, step: int) -> str:
-    """What the ledger here says of the weights; empty where it does not know them."""
+def _known(realm: Realm, hero: str, step: int) -> tuple[str, Profile]:
+    """What the ledger here says of weights and data profile; no hash and the hero's present profile where it says nothing."""
     try:
-        return Ledger(realm, hero).get(step).weights_sha256
+        record = Ledger(realm, hero).get(step)
     except NotFoundError:
-        return ""
+        return "", profiles.of_hero(realm, hero)
+    return record.weights_sha256, profiles.of_record(realm, record)
+
+
+def _check_profile(wire: Wire, profile: Profile, there: str | None) -> None:
+    """Refuse a data profile that cannot be kept there. An Oracle asks under its own, which `there` names; others have none."""
+    if there is not None and there != profile.stamp:
+        raise RefusedError(
+            f"{wire.url} asks {wire.model} under the data profile {there} instead of {profile.stamp}",
+            "set the same profile for the hero there, and load the checkpoint again",
+        )
+    if there is None and not isinstance(profile, Plain):
+        raise RefusedError(
+            f"{wire.url} cannot ask under the data profile {profile.stamp}: its chat template and its choice of tokens"
+            " are its own",
+            "take the hero out of oracle.servers, so that its checkpoints are run here",
+        )
 
 
 class OpenAIGenerator:
@@ -66,12 +89,16 @@ class OpenAIGenerator:
     memory = 0
 
     def __init__(
-        self, wire: Wire, hero: str, step: int, weights_sha256: str, identity: Literal["verified", "claimed"]
-    ) -> None:
+        self, wire: Wire, hero: str, step: int, weights_sha256: str, identity: Literal["verified", "claimed"],
+        profile: Profile, *, dresses: bool,
+    ) -> None:  # fmt: skip
+        """`dresses`: conversations are put under the profile here, as the server knows of none."""
         self.hero = hero
         self.step = step
         self.weights_sha256 = weights_sha256
         self.identity = identity
+        self.profile = profile
+        self._dresses = dresses
         self._wire = wire
 
     def generate(
@@ -82,6 +109,7 @@ class OpenAIGenerator:
         temperature: float = 0.0,
         seed: int = 0,
         stop: Sequence[str] = (),
+        profile: Profile | None = None,
     ) -> list[Reply]:
         """See `realm_cli.generation.Generator.generate`."""
         session = self.session()
@@ -89,7 +117,13 @@ class OpenAIGenerator:
         try:
             tickets = [
                 session.add(
-                    conversation, max_tokens=max_tokens, temperature=temperature, seed=seed, number=number, stop=stop
+                    conversation,
+                    max_tokens=max_tokens,
+                    temperature=temperature,
+                    seed=seed,
+                    number=number,
+                    stop=stop,
+                    profile=profile,
                 )
                 for number, conversation in enumerate(conversations)
             ]
@@ -106,6 +140,10 @@ class OpenAIGenerator:
     def session(self) -> OpenAISession:
         """See `realm_cli.generation.WithSessions`."""
         return OpenAISession(self)
+
+    def dressed(self, conversation: Sequence[Message]) -> Sequence[Message]:
+        """A conversation as that server is to be sent it."""
+        return self.profile.question(conversation) if self._dresses else conversation
 
     def ask(self, body: dict[str, Any], *, is_chat: bool) -> Any:
         """The pieces of one reply."""
@@ -140,8 +178,10 @@ class OpenAISession:
         seed: int = 0,
         number: int = 0,
         stop: Sequence[str] = (),
+        profile: Profile | None = None,
     ) -> int:
         """See `realm_cli.generation.Session.add`."""
+        refuse_other(self._generator.profile, profile)
         if max_tokens < 1 or temperature < 0 or isinstance(stop, str) or not all(stop):
             raise UsageError("a generation parameter is out of range", "max_tokens from 1, temperature from 0")
         if not conversation:
@@ -155,7 +195,8 @@ class OpenAISession:
         if isinstance(conversation, str):
             body["prompt"] = conversation
         else:
-            body["messages"] = [{"role": turn.role, "content": turn.content} for turn in conversation]
+            turns = self._generator.dressed(conversation)
+            body["messages"] = [{"role": turn.role, "content": turn.content} for turn in turns]
         ticket = next(self._tickets)
         self._dropped[ticket] = threading.Event()
         self._threads.submit(self._follow, ticket, body, self._dropped[ticket])
@@ -229,7 +270,7 @@ class OpenAISession:
         generator, made = self._generator, usage.get("completion_tokens")
         return Reply(
             text, "stop" if finish == "stop" else "length", generator.hero, generator.step, generator.weights_sha256,
-            int(made or 0), int(usage.get("prompt_tokens") or 0),
+            int(made or 0), int(usage.get("prompt_tokens") or 0), generator.profile.stamp,
         )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from realm_cli.generation import DEFAULT_BACKEND, Generator, open_generator
 from realm_cli.ledger import Ledger
 from realm_cli.manager import Manager
 from realm_cli.oracleclient import Info, Model, Running
+from realm_cli.profiles import of_generator
 from realm_cli.realm import Realm
 from realm_cli.records import now
 from realm_oracle import memory
@@ -89,7 +90,7 @@ class Loaded:
         return Model(
             id=self.id, model=self.source.name, model_path=self.source.path, hero=self.source.hero,
             step=self.source.step, weights_sha256=self.generator.weights_sha256, backend=self.source.backend,
-            identity=self.identity, memory=self.memory, pinned=self.pinned, running=running, loaded_at=self.loaded_at,
+            identity=self.identity, profile=of_generator(self.generator).stamp, memory=self.memory, pinned=self.pinned, running=running, loaded_at=self.loaded_at,
             idle_s=0.0 if running else round(time.monotonic() - self.used, 1),
             note="its files were deleted meanwhile; it answers from memory" if gone else "",
         )  # fmt: skip

@@ -11,12 +11,13 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from realm_cli import heroes, inference, verbs, weights, zones
+from realm_cli import heroes, inference, profiles, verbs, weights, zones
 from realm_cli.checkpoint_records import LedgerRecord
 from realm_cli.errors import AwayError, LockedError, NotFoundError, RealmError, RefusedError, UsageError
 from realm_cli.generation import Message, Reply
 from realm_cli.ledger import Ledger
 from realm_cli.oracleclient import Answer, Model, OracleClient, find_oracle
+from realm_cli.profiles import Profile
 from realm_cli.realm import Realm
 
 PUSH_SECONDS = 3_600.0
@@ -38,7 +39,7 @@ class OracleBackend:
                 "no other machine answers for this realm", "set default_inference in configs/hosts.yaml"
             )
         client = find_oracle(realm, host)
-        return RemoteCheckpoint(client, bring(realm, host, client, hero, step))
+        return RemoteCheckpoint(client, bring(realm, host, client, hero, step), profile_of(realm, hero, step))
 
 
 def bring(realm: Realm, host: str, client: OracleClient, hero: str, step: int) -> Model:
@@ -55,7 +56,18 @@ def bring(realm: Realm, host: str, client: OracleClient, hero: str, step: int) -
             f"{hero} step {step} with {expected[:12]}",
             f"look what lies there: realm vault scan --zone {_zone_of(realm, host) or 'ZONE'}",
         )
+    profile = profile_of(realm, hero, step)
+    if model.profile != profile.stamp:
+        raise RefusedError(
+            f"{host} asks {hero} step {step} under the data profile {model.profile} instead of {profile.stamp}",
+            f"set the same profile in configs/heroes/{hero}.yaml there, then unload it there: realm oracle unload {step}",
+        )
     return model
+
+
+def profile_of(realm: Realm, hero: str, step: int) -> Profile:
+    """The data profile that a checkpoint is asked under by this realm's ledger; step 0 by the hero's settings."""
+    return profiles.of_record(realm, record_of(realm, hero, step)) if step else profiles.of_hero(realm, hero)
 
 
 def record_of(realm: Realm, hero: str, step: int) -> LedgerRecord:
@@ -119,8 +131,9 @@ class _Moved(msgspec.Struct):
 class RemoteCheckpoint:
     """A `Generator` whose replies come from another machine."""
 
-    def __init__(self, client: OracleClient, model: Model) -> None:
+    def __init__(self, client: OracleClient, model: Model, profile: Profile) -> None:
         self._client = client
+        self.profile = profile
         self.hero = model.hero
         self.step = model.step
         self.weights_sha256 = model.weights_sha256
@@ -133,8 +146,10 @@ class RemoteCheckpoint:
         temperature: float = 0.0,
         seed: int = 0,
         stop: Sequence[str] = (),
+        profile: Profile | None = None,
     ) -> list[Reply]:
         """A reply to each conversation. Raises `UsageError` for what the hero's template refuses, `AwayError` for all else."""
+        refuse_other(self.profile, profile)
 
         def ask() -> list[Answer]:
             return self._client.chat_batch(
@@ -165,5 +180,11 @@ class RemoteCheckpoint:
 def _reply(answer: Answer) -> Reply:
     return Reply(
         answer.response, answer.finish, answer.hero, answer.step, answer.weights_sha256, answer.tokens,
-        answer.prompt_tokens,
+        answer.prompt_tokens, answer.profile,
     )  # fmt: skip
+
+
+def refuse_other(own: Profile, asked: Profile | None) -> None:
+    """Refuse a data profile that the other side was not told of."""
+    if asked is not None and asked.stamp != own.stamp:
+        raise UsageError(f"this checkpoint is asked under the data profile {own.stamp} alone", "leave the profile out")

@@ -93,7 +93,14 @@ class _Views:
         kind = "stream" if asked.stream else "chat" if asked.conversations is None else "batch"
         wanted = self._desk.wanted(
             Wanted(
-                prompts, asked.max_tokens, asked.temperature, asked.seed, stops(asked.stop), self._desk.seconds, kind
+                prompts,
+                asked.max_tokens,
+                asked.temperature,
+                asked.seed,
+                stops(asked.stop),
+                self._desk.seconds,
+                kind,
+                self._desk.profile(asked.profile),
             )
         )
         one = self._desk.checkpoint(self._desk.hero(asked.hero), step, asked.hash)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from realm_cli.errors import AwayError, RealmError
 from realm_cli.generation import Generator, Message, Piece, Reply, Session, session_of
+from realm_cli.profiles import Profile
 
 log = logging.getLogger("realm.oracle")
 LOOK_SECONDS = 0.5
@@ -40,6 +41,8 @@ class Wanted:
     seconds: float = 900.0
     """How long it may take."""
     kind: str = "chat"
+    profile: Profile | None = None
+    """None = the checkpoint's own."""
 
 
 @dataclass
@@ -192,7 +195,7 @@ class Worker:
         try:
             ticket = self._session.add(
                 wanted.conversations[number], max_tokens=wanted.max_tokens, temperature=wanted.temperature,
-                seed=wanted.seed, number=number, stop=wanted.stop,
+                seed=wanted.seed, number=number, stop=wanted.stop, profile=wanted.profile,
             )  # fmt: skip
         except Exception as error:  # the edge of a back end
             with self._lock:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from realm_cli import profiles
 from realm_cli.errors import RealmError
 from realm_cli.generation import Generator, Message, Reply
+from realm_cli.profiles import Profile
 from realm_cli.skillbook import GuildSkill
 from realm_cli.skills import Problem, Skill
 from realm_sparring.rows import Wrong
@@ -23,6 +25,7 @@ class Answers:
     wrong: list[Wrong] = field(default_factory=list)
     """Those of which rows can be made."""
     empty: list[Problem] = field(default_factory=list)
+    """Replies without text, or without an answer in the form of the data profile."""
     endless: list[Problem] = field(default_factory=list)
     """The reply came to no end within the room for it: where it stops is not the hero's word."""
     unjudged: list[Problem] = field(default_factory=list)
@@ -36,17 +39,19 @@ class Answers:
 
 def ask(entry: GuildSkill, generator: Generator, problems: Sequence[Problem]) -> Answers:
     """The answers, judged. Raises `RealmError` when other weights than the generator's gave one."""
-    answers, most = Answers(), entry.reply_tokens(problems)
+    profile = profiles.of_generator(generator)
+    answers, most = Answers(), entry.reply_tokens(problems) + profile.extra_tokens
     for start in range(0, len(problems), CHUNK):
         asked = problems[start : start + CHUNK]
-        replies = generator.generate([[Message("user", problem.prompt)] for problem in asked], max_tokens=most)
-        for problem, reply in zip(asked, replies, strict=True):
-            _check_origin(generator, reply)
-            _sort(answers, entry.skill, problem, reply)
+        conversations = [[Message("user", problem.prompt)] for problem in asked]
+        replies = generator.generate(conversations, max_tokens=most)
+        for problem, conversation, reply in zip(asked, conversations, replies, strict=True):
+            _check_origin(generator, profile, reply)
+            _sort(answers, entry.skill, problem, profile.answer(conversation, reply.text), reply)
     return answers
 
 
-def _check_origin(generator: Generator, reply: Reply) -> None:
+def _check_origin(generator: Generator, profile: Profile, reply: Reply) -> None:
     given = (reply.hero, reply.step, reply.weights_sha256)
     if given != (generator.hero, generator.step, generator.weights_sha256):
         raise RealmError(
@@ -54,19 +59,25 @@ def _check_origin(generator: Generator, reply: Reply) -> None:
             f" {generator.hero} at step {generator.step} with weights {generator.weights_sha256[:12]}",
             "nothing was queued; look at what the inference host has loaded",
         )
+    if reply.profile != profile.stamp:
+        raise RealmError(
+            f"a reply came under the data profile {reply.profile} instead of {profile.stamp}",
+            "nothing was queued; look at the hero's settings on the inference host",
+        )
 
 
-def _sort(answers: Answers, skill: Skill, problem: Problem, reply: Reply) -> None:
-    proposed = reply.text.strip()
+def _sort(answers: Answers, skill: Skill, problem: Problem, answer: str | None, reply: Reply) -> None:
+    """`answer` is what the data profile takes out of the reply; a reply without one is wrong, and no row is made of it."""
+    proposed = (answer or "").strip()
     correct = is_correct(skill, problem, proposed)
     if correct is None or not is_correct(skill, problem, problem.answer):
         answers.unjudged.append(problem)
     elif correct:
         answers.right.append(problem)
+    elif reply.finish == "length" and reply.text.strip():
+        answers.endless.append(problem)
     elif not proposed:
         answers.empty.append(problem)
-    elif reply.finish == "length":
-        answers.endless.append(problem)
     else:
         answers.wrong.append(Wrong(problem, proposed))
 
