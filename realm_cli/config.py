@@ -48,11 +48,34 @@ class BoardConfig(_Strict, frozen=True, kw_only=True):
     keep_completed: Positive = 200
 
 
-class CurriculumConfig(_Strict, frozen=True, kw_only=True):
-    """Which skills are forged and examined."""
+class SkillPlan(_Strict, frozen=True, kw_only=True):
+    """What the curriculum makes of one skill."""
 
-    skills: list[str] = []
-    """None named = all that are unlocked."""
+    enabled: bool = True
+    priority: Annotated[int, Meta(ge=-1000, le=1000)] = 0
+    """Higher goes first: lower ones are forged when none of these can be."""
+    weight: Annotated[float, Meta(ge=0.01, le=100)] = 1.0
+    """Its share beside others, where the strategy is `weighted`."""
+    target: Positive | None = None
+    """Once this level is mastered, the skill is only replayed."""
+
+
+class CurriculumConfig(_Strict, frozen=True, kw_only=True):
+    """Which skill is forged next."""
+
+    strategy: Literal["equal", "focus", "weighted", "catch_up"] = "equal"
+    focus: str = ""
+    """The skill of the strategy `focus`."""
+    focus_share: Annotated[float, Meta(gt=0, le=1)] = 0.8
+    """Its share of the quests; the others share the rest."""
+    skills: dict[str, SkillPlan] | list[str] = {}
+    """What differs from the defaults, by skill. A list names those that are forged, and no others."""
+
+    def plan(self, skill: str) -> SkillPlan:
+        """The settings of one skill."""
+        if isinstance(self.skills, dict):
+            return self.skills.get(skill, SkillPlan())
+        return SkillPlan(enabled=not self.skills or skill in self.skills)
 
 
 class SparringConfig(_Strict, frozen=True, kw_only=True):

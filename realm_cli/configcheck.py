@@ -140,6 +140,11 @@ def _walk(data: Any, schema: type[msgspec.Struct], above: list[str]) -> Iterator
         if section is not None and value is not None:
             yield from _walk(value, section, keys)
             continue
+        entries = yamlfile.entries_of(fields[key].type)
+        if entries is not None and isinstance(value, dict):
+            for name, entry in value.items():
+                yield from _walk(entry, entries, [*keys, str(name)])
+            continue
         try:
             msgspec.convert(value, fields[key].type)
         except msgspec.ValidationError as error:

@@ -6,10 +6,11 @@ A change is checked before anything is written, leaves comments and order alone,
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, cast, get_args, get_origin
 
 import msgspec
 
@@ -37,6 +38,15 @@ class Change:
     before: Any
     after: Any
     file: Path
+    backup: Path | None
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What `edit` did. `backup` is the snapshot's folder; None when nothing was written."""
+
+    before: RealmConfig
+    after: RealmConfig
     backup: Path | None
 
 
@@ -97,6 +107,28 @@ def set_active_hero(realm: Realm, hero: str) -> Path | None:
         return _commit(realm, realm.config_file, content, f"use {hero}")
 
 
+def edit(
+    realm: Realm,
+    changes_of: Callable[[RealmConfig], list[tuple[list[str], Any]]],
+    reason: str,
+    *,
+    dry_run: bool = False,
+) -> Edit:
+    """Change several keys of `realm.yaml` at once: `changes_of` the present configuration gives key paths and values.
+
+    A value of None takes the key out. With `dry_run` nothing is written.
+    """
+    with store.locked(realm.status / ".config.lock"):
+        before = yamlfile.load(realm.config_file, RealmConfig)
+        changes = changes_of(before)
+        if not changes:
+            return Edit(before, before, None)
+        content = yamlfile.edited_all(realm.config_file, changes)
+        after = _checked(_Place(realm.config_file, RealmConfig, changes[0][0]), reason, "", content)
+        backup = None if dry_run else _commit(realm, realm.config_file, content, reason)
+        return Edit(before, cast(RealmConfig, after), backup)
+
+
 def _place(realm: Realm, key: str, *, leaf: bool = False) -> _Place:
     """Where `key` lies; `UsageError` when no schema has it, or when it is a section and a `leaf` is wanted."""
     keys = key.split(".")
@@ -133,21 +165,23 @@ def choices(annotation: Any) -> str:
 
 
 def _flat(realm: Realm, path: Path, schema: type[msgspec.Struct], prefix: str) -> list[Setting]:
-    """Every leaf of one file's resolved configuration."""
+    """Every leaf of one file's resolved configuration; a mapping whose keys people choose is one."""
     resolved = msgspec.to_builtins(yamlfile.load(path, schema))
     written, node = yamlfile.read(path)
     name = path.relative_to(realm.root).as_posix()
     found: list[Setting] = []
 
-    def visit(value: Any, given: Any, keys: list[str]) -> None:
-        if isinstance(value, dict) and value:
-            for key, inner in value.items():
-                visit(inner, given.get(key, ...) if isinstance(given, dict) else ..., [*keys, key])
+    def visit(value: Any, given: Any, keys: list[str], kind: Any) -> None:
+        section = yamlfile.struct_in(kind)
+        if section is not None and value is not None:
+            for field in msgspec.structs.fields(section):
+                inner = given.get(field.name, ...) if isinstance(given, dict) else ...
+                visit(value[field.name], inner, [*keys, field.name], field.type)
         else:
             source = "default" if given is ... else f"{name}:{yamlfile.line_of(node, keys)}"
             found.append(Setting(prefix + ".".join(keys), value, given is ..., source))
 
-    visit(resolved, {} if written is None else written, [])
+    visit(resolved, {} if written is None else written, [], schema)
     return found
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, get_origin
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 
 import msgspec
 import yaml
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ruamel.yaml import YAML
 
 S = TypeVar("S", bound=msgspec.Struct)
+NULL = object()
+"""A key's value in `edited` that is written as null."""
 
 
 class _Loader(yaml.CSafeLoader):
@@ -95,7 +97,36 @@ def check(data: Any, schema: type[S], path: Path, node: yaml.Node | None = None,
     try:
         return msgspec.convert(data, schema)
     except msgspec.ValidationError as error:
-        raise _explain(str(error), schema, path, node, list(within)) from None
+        raise _in_entry(data, schema, path, node, within) or _explain(
+            str(error), schema, path, node, list(within)
+        ) from None
+
+
+def _in_entry(
+    data: Any, schema: type[msgspec.Struct], path: Path, node: yaml.Node | None, within: Sequence[str]
+) -> FormatError | None:
+    """The mistake, when it is in a named entry of a mapping: msgspec does not tell the entry's name."""
+    for field in msgspec.structs.fields(schema) if isinstance(data, dict) else ():
+        value, keys = data.get(field.name), [*within, field.name]
+        section, entries = struct_in(field.type), entries_of(field.type)
+        inside = [(value, section, keys)] if section is not None and value is not None else []
+        if entries is not None and isinstance(value, dict):
+            inside = [(entry, entries, [*keys, str(name)]) for name, entry in value.items()]
+        for part, kind, where in inside:
+            try:
+                msgspec.convert(part, kind)
+            except msgspec.ValidationError as error:
+                named = _in_entry(part, kind, path, node, where)
+                return named or (_explain(str(error), kind, path, node, where) if entries is not None else None)
+    return None
+
+
+def entries_of(annotation: Any) -> type[msgspec.Struct] | None:
+    """The struct of a mapping's values, where a type is or may be such a mapping."""
+    if get_origin(annotation) is dict:
+        kind = get_args(annotation)[1]
+        return kind if isinstance(kind, type) and issubclass(kind, msgspec.Struct) else None
+    return next((kind for one in getattr(annotation, "__args__", ()) if (kind := entries_of(one)) is not None), None)
 
 
 def check_each(
@@ -117,6 +148,7 @@ def _explain(
 ) -> FormatError:
     """msgspec's message turned into one with line, key and the nearest valid key."""
     problem, _, place = message.partition(" - at `")
+    place = place.removeprefix("key` in `")
     keys = [key for key in place.rstrip("`").removeprefix("$").split(".") if key and key != "[...]"]
     there = [*within, *keys]
     unknown = _UNKNOWN.match(problem)
@@ -173,22 +205,34 @@ def _editor() -> YAML:
 
 
 def edited(path: Path, keys: list[str], value: Any) -> bytes:
-    """The file's text with the key path set to `value`; comments, order and quotes stay. `None` removes the key."""
+    """The file's text with the key path set to `value`; comments, order and quotes stay. None removes the key, `NULL` writes null."""
+    return edited_all(path, [(keys, value)])
+
+
+def edited_all(path: Path, changes: Iterable[tuple[list[str], Any]]) -> bytes:
+    """`edited` with several key paths at once."""
     from io import BytesIO
 
     editor = _editor()
     document = editor.load(path.read_text(encoding="utf-8"))
     if document is None:
         document = editor.map()
+    for keys, value in changes:
+        _change(editor, document, keys, value)
+    buffer = BytesIO()
+    editor.dump(document, buffer)
+    return buffer.getvalue()
+
+
+def _change(editor: YAML, document: Any, keys: list[str], value: Any) -> None:
     target = document
     for key in keys[:-1]:
         if not isinstance(target.get(key), dict):
             target[key] = editor.map()
+        if target is not document and not target[key]:
+            target[key].fa.set_flow_style()  # on one line: a block would tear the key from the comment behind it
         target = target[key]
     if value is None:
         target.pop(keys[-1], None)
     else:
-        target[keys[-1]] = value
-    buffer = BytesIO()
-    editor.dump(document, buffer)
-    return buffer.getvalue()
+        target[keys[-1]] = None if value is NULL else value

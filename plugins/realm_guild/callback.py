@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import functools
 import logging
+from collections.abc import Mapping
 
+from realm_cli import curriculum as core_curriculum
 from realm_cli import inference, skillstate
 from realm_cli.callbacks import BattleFace
 from realm_cli.checkpoint_records import LedgerRecord
+from realm_cli.config import CurriculumConfig
 from realm_cli.errors import RealmError, SkillAwayError
 from realm_cli.ledger import Ledger
 from realm_cli.records import EvalView, QuestRecord, SampleView
 from realm_cli.skillbook import GuildSkill, open_skills
-from realm_guild import curriculum, evaluating, requests, settling, standing
+from realm_guild import curriculum, evaluating, requests, schedule, settling, standing
 from realm_guild.records import EvalItem, EvalResult
+from realm_guild.schedule import Decision, Turn
 
 log = logging.getLogger("realm.guild")
-NO_SKILL = "no skill can be forged: see `realm skill list`, and curriculum.skills in configs/realm.yaml"
 
 
 class GuildCallback:
@@ -26,8 +29,10 @@ class GuildCallback:
         self._entries: dict[str, GuildSkill] | None = None
         self._made_up_for: set[str] = set()
         """Skills of which no forge was left half done."""
-        self._left_out: set[str] = set()
-        """Skills that could not be used when that was tried last."""
+        self._left_out: dict[str, str] = {}
+        """Skills that could not be used when that was tried last, and why."""
+        self._settings: CurriculumConfig | None = None
+        """The curriculum's settings, as the last good file had them."""
 
     def at_checkpoint(self, battle: BattleFace) -> None:
         """Evals of the skills that the hero has met, then levels, then the crown.
@@ -52,54 +57,52 @@ class GuildCallback:
         """Forge the next quest, unless someone's own quest waits in low."""
         if not curriculum.only_stale_left(battle.realm, battle.hero):
             return False
-        entries, away = dict(self._all(battle)), list[str]()
-        if curriculum.next_skill(battle.realm, entries, battle.hero) is None:
-            battle.explain(NO_SKILL)
-            return False
-        record = self._missing(battle, entries, away) or self._first(battle, entries, away)
-        if record is None:
-            battle.explain("; ".join(away))
-            return False
-        log.info("forged %s: %d samples", record.name, record.samples)
-        return True
+        away: dict[str, str] = {}
+        while (turn := (decision := self._decide(battle, away)).next) is not None:
+            record = self._forge(battle, turn, away)
+            if record is not None:
+                log.info("forged %s: %d samples", record.name, record.samples)
+                return True
+        battle.explain(decision.why_nothing)
+        return False
 
-    def _first(self, battle: BattleFace, entries: dict[str, GuildSkill], away: list[str]) -> QuestRecord | None:
-        """The next quest of the first skill whose server, should it live on one, is there."""
-        while entry := curriculum.next_skill(battle.realm, entries, battle.hero):
-            try:
-                return self._next(battle, entry)
-            except SkillAwayError as error:
-                away.append(error.message)
-                del entries[entry.config.id]
-        return None
+    def _decide(self, battle: BattleFace, away: Mapping[str, str]) -> Decision:
+        """Which skill is next, by the settings as they are at this moment; those that are `away` were just tried."""
+        entries = self._all(battle)
+        try:
+            self._settings = core_curriculum.settings(battle.realm)
+        except RealmError as error:
+            log.warning("the curriculum stays as it was: %s", error.message)
+        settings = self._settings or battle.realm.config.curriculum
+        configs = [entry.config for entry in entries.values()]
+        away = {**self._left_out, **away}
+        return schedule.decide(settings, curriculum.contenders(battle.realm, battle.hero, configs, settings, away))
 
-    def _next(self, battle: BattleFace, entry: GuildSkill) -> QuestRecord:
+    def _forge(self, battle: BattleFace, turn: Turn, away: dict[str, str]) -> QuestRecord | None:
+        """A quest that was counted and is missing, else the next one; None when a server turned out to be away."""
+        entries = self._all(battle)
+        trying = ""
+        try:
+            for trying in skillstate.met(battle.realm, battle.hero):
+                if trying in entries and trying not in {*self._made_up_for, *away}:
+                    record = curriculum.forge_missing(battle.realm, battle.manager, entries[trying], battle.hero)
+                    self._made_up_for.add(trying)
+                    if record is not None:
+                        return record
+            trying = turn.skill
+            return self._next(battle, entries[trying], turn)
+        except SkillAwayError as error:
+            # Counting its next quest would lose the one that was counted: it is out until its server is back.
+            away[trying] = error.message
+            return None
+
+    def _next(self, battle: BattleFace, entry: GuildSkill, turn: Turn) -> QuestRecord:
         """The next quest. Where the disk refuses it half-way, the next call looks for it."""
         name = entry.config.id
         self._made_up_for.discard(name)
-        record = curriculum.forge_next(battle.realm, battle.manager, entry, battle.hero)
+        record = curriculum.forge_next(battle.realm, battle.manager, entry, battle.hero, turn)
         self._made_up_for.add(name)
         return record
-
-    def _missing(self, battle: BattleFace, entries: dict[str, GuildSkill], away: list[str]) -> QuestRecord | None:
-        """A quest that was counted, but that a kill, a full disk or an outage kept from the board.
-
-        A skill whose server is away is taken out of `entries`: counting its next quest would lose this one.
-        """
-        for name in skillstate.met(battle.realm, battle.hero):
-            entry = entries.get(name)
-            if entry is None or name in self._made_up_for:
-                continue
-            try:
-                record = curriculum.forge_missing(battle.realm, battle.manager, entry, battle.hero)
-            except SkillAwayError as error:
-                away.append(error.message)
-                del entries[name]
-                continue
-            self._made_up_for.add(name)
-            if record is not None:
-                return record
-        return None
 
     def _all(self, battle: BattleFace) -> dict[str, GuildSkill]:
         """The skills of the realm; one that cannot be used is said once, and tried again each time."""
@@ -109,7 +112,7 @@ class GuildCallback:
                 if name not in self._left_out:
                     log.warning("skill '%s' is left out: %s", name, why)
             self._entries = {entry.config.id: entry for entry in usable} | (self._entries or {})
-            self._left_out = set(broken)
+            self._left_out = broken
         return self._entries
 
     def _learned(self, battle: BattleFace, record: LedgerRecord) -> list[GuildSkill]:

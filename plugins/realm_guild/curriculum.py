@@ -1,4 +1,4 @@
-"""The curriculum: which skill is next, the quest that is forged for it, and what a level-up makes of older quests."""
+"""The curriculum on disk: how the skills stand, the quest that is forged next, what a level-up makes of older quests."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import logging
 import random
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from realm_cli import skillstate, store
-from realm_cli.errors import NotFoundError, RealmError, RefusedError
+from realm_cli.config import CurriculumConfig
+from realm_cli.errors import NotFoundError, RealmError, RefusedError, SkillAwayError
 from realm_cli.events import emit
 from realm_cli.intake import add
 from realm_cli.manager import Manager
@@ -22,34 +24,58 @@ from realm_cli.realm import Realm
 from realm_cli.records import QuestRecord
 from realm_cli.sampling import draws
 from realm_cli.skill_records import SkillState
-from realm_cli.skillbook import GuildSkill
-from realm_guild import standing
+from realm_cli.skillbook import GuildSkill, SkillConfig
+from realm_guild import schedule, standing
 from realm_guild.forge import row, to_jsonl
+from realm_guild.schedule import Contender, Turn
 
 log = logging.getLogger("realm.guild")
-_FORGED = re.compile(r"forge hero (?P<hero>\S+) (?P<skill>\S+) level (?P<level>\d+) counter \d+")
+_FORGED = re.compile(r"(?P<what>forge|replay) hero (?P<hero>\S+) (?P<skill>\S+) level (?P<level>\d+) counter \d+")
 
 
-def next_skill(realm: Realm, entries: dict[str, GuildSkill], hero: str) -> GuildSkill | None:
-    """The unlocked skill for which the fewest quests were forged, by name among equals; None when there is none."""
-    wanted = realm.config.curriculum.skills
-    open_ones = [
-        entry
-        for name, entry in sorted(entries.items())
-        if (not wanted or name in wanted) and not skillstate.locked_by(realm, hero, entry.config.unlock)
-    ]
-    return min(open_ones, key=lambda entry: standing.meet(realm, hero, entry.config.id).forged, default=None)
+def contenders(
+    realm: Realm, hero: str, configs: Iterable[SkillConfig], settings: CurriculumConfig, away: Mapping[str, str]
+) -> list[Contender]:  # fmt: skip
+    """How the skills stand, for the decision; `away` tells of which no problems can be had, and why."""
+    known = {config.id: config for config in configs}
+    states = _states(realm, hero)
+    last = max(states.values(), key=lambda state: state.clock, default=None)
+    came = last.waiting if last else {}
+    found = []
+    for name in sorted({*known, *away}):
+        state = states.get(name, SkillState(hero=hero, skill=name))
+        one = Contender(
+            name, settings.plan(name), state.level, max(state.mastered_levels, default=0), away=away.get(name, ""),
+            forged=state.forged, due=came.get(name) if state.due is None else state.due, is_new=state.due is None,
+            clock=state.clock,
+        )  # fmt: skip
+        if name in known:
+            locked_by = skillstate.locked_by(realm, hero, known[name].unlock)
+            one = replace(one, locked_by=locked_by, replay=known[name].forge.replay)
+        found.append(one)
+    return found
 
 
-def rows_of(entry: GuildSkill, hero: str, level: int, counter: int) -> list[dict[str, Any]]:
+def _states(realm: Realm, hero: str) -> dict[str, SkillState]:
+    """The standings of all skills that the hero has met."""
+    return {name: state for name in skillstate.met(realm, hero) if (state := skillstate.read(realm, hero, name))}
+
+
+def rows_of(
+    entry: GuildSkill, hero: str, level: int, counter: int, *, is_replay: bool = False
+) -> list[dict[str, Any]]:  # fmt: skip
     """The rows of a quest at `level`; they depend on the arguments and on the skill's YAML, and on nothing else.
 
     Beside the level itself come mastered levels (all below it), so that they are not forgotten, the higher ones more
-    often, and problems of the two levels above, twice as many of the next.
+    often, and problems of the two levels above, twice as many of the next. A replay has rows of `level` and of those
+    below it, which are mastered, and no others.
     """
     forge = entry.config.forge
-    rng = random.Random(f"forge {hero} {entry.config.id} {level} {counter}")
-    levels = _mix(rng, level, forge.samples_at(level), forge.replay, forge.ahead_at(level), entry.config.max_level)
+    rng = random.Random(f"{_what(is_replay)} {hero} {entry.config.id} {level} {counter}")
+    if is_replay:
+        levels = rng.choices(range(1, level + 1), weights=range(1, level + 1), k=forge.samples_at(level))
+    else:
+        levels = _mix(rng, level, forge.samples_at(level), forge.replay, forge.ahead_at(level), entry.config.max_level)
     streams = {one: draws(entry.skill, one, rng.getrandbits(64), "train") for one in sorted(set(levels))}
     return [row(entry.skill, one, next(streams[one])) for one in levels]
 
@@ -65,26 +91,38 @@ def _mix(rng: random.Random, level: int, count: int, replay: float, ahead: float
     return levels
 
 
-def file_name(entry: GuildSkill, level: int, counter: int) -> str:
+def _what(is_replay: bool) -> str:
+    return "replay" if is_replay else "forge"
+
+
+def file_name(entry: GuildSkill, level: int, counter: int, *, is_replay: bool = False) -> str:
     """`train_bin_level3_no17.jsonl`."""
-    return f"train_{entry.config.id}_level{level}_no{counter}.jsonl"
+    return f"{'replay' if is_replay else 'train'}_{entry.config.id}_level{level}_no{counter}.jsonl"
 
 
-def forge_next(realm: Realm, manager: Manager, entry: GuildSkill, hero: str) -> QuestRecord:
-    """Make the next quest for the hero's level and put it on the board."""
+def forge_next(realm: Realm, manager: Manager, entry: GuildSkill, hero: str, turn: Turn) -> QuestRecord:
+    """Make the quest of a turn, at the level at which the hero stands, and put it on the board."""
     with _forging(realm, hero):
-        state = standing.meet(realm, hero, entry.config.id)
+        name = entry.config.id
+        state = standing.meet(realm, hero, name)
+        now = schedule.clock_of(one.clock for one in _states(realm, hero).values())
+        due, clock = schedule.charge(turn.due if state.due is None else state.due, now, turn.share)
+        level = max(state.mastered_levels, default=state.level) if turn.is_replay else state.level
         # Counted first: a forge that is killed from here on is made up for by `forge_missing`.
-        counted = {"forged": state.forged + 1, "forged_level": state.level}
-        return _queue(realm, manager, entry, standing.change(realm, hero, entry.config.id, **counted))
+        counted = standing.change(
+            realm, hero, name, forged=state.forged + 1, forged_level=level, forged_replay=turn.is_replay, due=due, clock=clock,
+            waiting=dict(turn.waiting),
+        )  # fmt: skip
+        return _queue(realm, manager, entry, counted)
 
 
 def forge_missing(realm: Realm, manager: Manager, entry: GuildSkill, hero: str) -> QuestRecord | None:
     """The quest that was counted last, when a kill kept it from the board; None when nothing is missing."""
     with _forging(realm, hero):
-        state = standing.meet(realm, hero, entry.config.id)
-        is_there = state.forged == 0 or _is_on_board(realm, entry, state)
-        return None if is_there else _queue(realm, manager, entry, state)
+        state = skillstate.read(realm, hero, entry.config.id)
+        if state is None or state.forged == 0 or _is_on_board(realm, entry, state):
+            return None
+        return _queue(realm, manager, entry, state)
 
 
 def _is_on_board(realm: Realm, entry: GuildSkill, state: SkillState) -> bool:
@@ -92,7 +130,7 @@ def _is_on_board(realm: Realm, entry: GuildSkill, state: SkillState) -> bool:
     board, source = Board(realm), _source(entry, state)
     # Also by its source: after a change of the skill's YAML the same counter would give other rows.
     hashes = {record.sha256 for record in board.records() if record.source == source}
-    hashes.add(hashlib.sha256(_content(entry, state)).hexdigest())
+    hashes.add(hashlib.sha256(_content(realm, entry, state)).hexdigest())
     return any(board.duplicate_of(sha256) for sha256 in hashes)
 
 
@@ -105,47 +143,61 @@ def _forging(realm: Realm, hero: str) -> Iterator[None]:
 
 def _source(entry: GuildSkill, state: SkillState) -> str:
     """Where the quest that was counted last comes from, as its record says it."""
-    return f"forge hero {state.hero} {entry.config.id} level {state.forged_level} counter {state.forged}"
+    what = _what(state.forged_replay)
+    return f"{what} hero {state.hero} {entry.config.id} level {state.forged_level} counter {state.forged}"
 
 
-def _content(entry: GuildSkill, state: SkillState) -> bytes:
-    """The quest that was counted last."""
-    return to_jsonl(rows_of(entry, state.hero, state.forged_level, state.forged))
+def _content(realm: Realm, entry: GuildSkill, state: SkillState) -> bytes:
+    """The quest that was counted last. That the skill's server is away is noted, for who asks why it is not forged."""
+    try:
+        made = rows_of(entry, state.hero, state.forged_level, state.forged, is_replay=state.forged_replay)
+    except SkillAwayError as error:
+        if state.away != error.message:
+            standing.change(realm, state.hero, state.skill, away=error.message)
+        raise
+    return to_jsonl(made)
 
 
 def _queue(realm: Realm, manager: Manager, entry: GuildSkill, state: SkillState) -> QuestRecord:
     with tempfile.TemporaryDirectory(prefix="realm-forge-") as folder:
-        path = Path(folder) / file_name(entry, state.forged_level, state.forged)
-        store.write_atomic(path, _content(entry, state))
+        path = Path(folder) / file_name(entry, state.forged_level, state.forged, is_replay=state.forged_replay)
+        store.write_atomic(path, _content(realm, entry, state))
         (outcome,) = add(realm, manager, [path], source=_source(entry, state), again=True)
     if outcome.record is None or outcome.problem:
         raise RealmError(f"the forged quest {path.name} was not accepted: {outcome.problem}", outcome.hint)
+    if state.away:
+        standing.change(realm, state.hero, state.skill, away="")
     return outcome.record
 
 
 def move_stale(realm: Realm, manager: Manager, hero: str) -> list[str]:
     """Forged quests that wait in normal though their level is mastered go to low; the ids of those that were moved."""
     board, moved = Board(realm), []
-    for file in board.files("normal"):
-        record = board.record(file.id)
-        if is_stale(realm, hero, record):
-            try:
-                board.change_priority(record.id, "low")
-            except (NotFoundError, RefusedError) as error:
-                log.info("quest %s was not moved to low: %s", record.id, error.message)
-                continue  # a person was faster
-            reason = f"{record.skill} level {level_of(record)} is mastered"
-            log.info("quest %s (%s) moved to low: %s", record.id, record.name, reason)
-            emit(realm, manager, "quest_moved", quest=record.id, file=record.name, priority="low", reason=reason)
-            moved.append(record.id)
+    for record in stale_in(realm, hero, "normal"):
+        try:
+            board.change_priority(record.id, "low")
+        except (NotFoundError, RefusedError) as error:
+            log.info("quest %s was not moved to low: %s", record.id, error.message)
+            continue  # a person was faster
+        reason = f"{record.skill} level {level_of(record)} is mastered"
+        log.info("quest %s (%s) moved to low: %s", record.id, record.name, reason)
+        emit(realm, manager, "quest_moved", quest=record.id, file=record.name, priority="low", reason=reason)
+        moved.append(record.id)
     return moved
+
+
+def stale_in(realm: Realm, hero: str, priority: str) -> list[QuestRecord]:
+    """The quests that wait there and were forged for a level that the hero has mastered since."""
+    board = Board(realm)
+    waiting = [board.record(file.id) for file in board.files(priority)]
+    return [record for record in waiting if is_stale(realm, hero, record)]
 
 
 def is_stale(realm: Realm, hero: str, record: QuestRecord) -> bool:
     """Whether a quest was forged for a level that the hero has mastered since."""
     match = _FORGED.fullmatch(record.source)
-    if match is None or match["hero"] != hero:
-        return False  # what a person asked for stays where it is
+    if match is None or match["what"] != "forge" or match["hero"] != hero:
+        return False  # what a person asked for stays where it is, and a replay is of mastered levels
     state = skillstate.read(realm, hero, match["skill"])
     return state is not None and int(match["level"]) in state.mastered_levels
 
@@ -158,5 +210,4 @@ def level_of(record: QuestRecord) -> int:
 
 def only_stale_left(realm: Realm, hero: str) -> bool:
     """Whether low holds nothing that someone waits for."""
-    board = Board(realm)
-    return all(is_stale(realm, hero, board.record(file.id)) for file in board.files("low"))
+    return len(stale_in(realm, hero, "low")) == len(Board(realm).files("low"))

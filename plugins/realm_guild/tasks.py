@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from realm_cli import inference, skillstate, status
+from realm_cli import inference, status
 from realm_cli.errors import AwayError
 from realm_cli.manager import Manager
 from realm_cli.quests import Board
@@ -39,22 +39,26 @@ def _no_quest(realm: Realm) -> str:
     """Why no quest is to be forged now."""
     if SKILL not in skill_ids(realm):
         return f"there is no skill {SKILL}"
-    wanted = realm.config.curriculum.skills
-    if wanted and SKILL not in wanted:
-        return f"curriculum.skills leaves {SKILL} out"
     waiting = sum(len(Board(realm).files(priority)) for priority in ("high", "normal"))
-    return f"the board holds enough: {waiting} quests wait" if waiting >= ENOUGH else ""
+    if waiting >= ENOUGH:
+        return f"the board holds enough: {waiting} quests wait"
+    from realm_guild import outlook
+
+    seen = outlook.glance(realm)
+    return "" if seen.turn_of(SKILL) else f"{SKILL}: {seen.reason_of(SKILL)}"
 
 
 def forge_one(realm: Realm, manager: Manager) -> str:
-    """Forge one quest at the hero's level."""
-    from realm_guild import curriculum
+    """Forge one quest at the hero's level, when the curriculum has a share for the skill."""
+    from realm_guild import curriculum, outlook
 
     entry, hero = open_skill(realm, manager, SKILL), realm.config.hero
-    missing = skillstate.locked_by(realm, hero, entry.config.unlock)
-    if missing:
-        return f"{SKILL} is locked until {', '.join(f'{name} level {level}' for name, level in missing.items())}"
-    record = curriculum.forge_missing(realm, manager, entry, hero) or curriculum.forge_next(realm, manager, entry, hero)
+    seen = outlook.glance(realm)
+    turn = seen.turn_of(SKILL)
+    if turn is None:
+        return f"nothing is forged; {SKILL}: {seen.reason_of(SKILL)}"
+    missing = curriculum.forge_missing(realm, manager, entry, hero)
+    record = missing or curriculum.forge_next(realm, manager, entry, hero, turn)
     return f"forged {record.name}: {record.samples:,} samples of level {curriculum.level_of(record)}"
 
 

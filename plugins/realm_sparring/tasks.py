@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from realm_cli import skillbook
+from realm_cli import curriculum, skillbook
 from realm_cli.ledger import Ledger
 from realm_cli.manager import Manager
 from realm_cli.realm import Realm
@@ -17,6 +17,9 @@ def idle(realm: Realm, skill: str, count: int) -> str:
     hero = realm.config.hero
     if skill not in skillbook.skill_ids(realm):
         return f"there is no skill {skill}"
+    reason = curriculum.left_out(realm, hero, skill)
+    if reason:
+        return reason
     newest = next(iter(Ledger(realm, hero).steps()), 0)
     if not newest:
         return f"{hero} has no checkpoint yet"

@@ -23,10 +23,10 @@ def change(realm: Realm, key: str, given: Any, *, approve: bool) -> tuple[dict[s
     if key == "hero":
         raise UsageError("the active hero is not set as a key", "the Armory has a form for it; or: realm hero use ID")
     one = field(realm, key)
-    if one.kind.widget == "section":
-        raise UsageError(f"'{key}' is a whole section", f"write it into the file by hand: {one.source}")
     if _is_same(one, given):
         return _facts(one, one.value, None, restart=False), f"{key} is {_said(one.value)} already"
+    if one.kind.widget == "section":
+        raise UsageError(f"'{key}' is a whole section", f"write it into the file by hand: {one.source}")
     if one.locked and not approve:
         raise RefusedError(
             f"{key} is locked: there are checkpoints, and their model would change under them",

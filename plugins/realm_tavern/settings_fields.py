@@ -22,7 +22,7 @@ BATTLE = "at the next start of a battle"
 WHEN = {
     "training": BATTLE,
     "board": "at once for what you bring in from now on; by a battle that runs, at its next start",
-    "curriculum": BATTLE,
+    "curriculum": "with the next quest that is forged",
     "sparring": BATTLE,
     "web": "at the next start of the Tavern and of each service",
     "tavern": "at the next start of the Tavern",
@@ -173,7 +173,8 @@ def _inner(found: Any) -> tuple[Any, bool]:
     """(the type that is not null, whether null is allowed)."""
     if isinstance(found, inspect.UnionType):
         others = [one for one in found.types if not isinstance(one, inspect.NoneType)]
-        return others[0], len(others) < len(found.types)
+        mappings = [one for one in others if isinstance(one, inspect.DictType)]
+        return (mappings or others)[0], len(others) < len(found.types)
     return found, False
 
 
@@ -194,6 +195,8 @@ def _kind(found: Any, *, optional: bool) -> Kind:
         lowest = found.ge if found.ge is not None else found.gt
         highest = found.le if found.le is not None else found.lt
         return Kind("number", words, lowest=lowest, highest=highest, is_whole=whole, is_optional=optional)
+    if isinstance(found, inspect.DictType):
+        return Kind("section", "keys with values of their own", is_optional=optional)
     if isinstance(found, inspect.ListType):
         return Kind("lines", f"one a line{end}", is_optional=optional)
     return Kind("text", f"a text{end}", is_optional=optional)

@@ -88,7 +88,7 @@ def test_each_kind_of_value_has_its_input(client: FlaskClient) -> None:
     assert 'type="checkbox"' in input_of(f"heroes.{HERO}.recipe.gradient_checkpointing")
     assert 'step="1" min="1"' in input_of("training.save_steps")
     assert 'min="0" max="65535"' in input_of("tavern.port")
-    assert input_of("curriculum.skills").startswith("<textarea")
+    assert input_of("plugins.disabled").startswith("<textarea")
     assert 'type="text"' in input_of("web.host")
     assert "style=" not in page
     assert not re.search(r"\son[a-z]+=", page)
