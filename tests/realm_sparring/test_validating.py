@@ -16,7 +16,7 @@ from realm_cli.sampling import sample
 from realm_cli.skillbook import open_skill
 from realm_sparring import sources
 from realm_sparring.validating import check_file
-from realm_sparring_heroes import Said, fought, wrong
+from realm_sparring_heroes import Said, fought, rows_of, wrong
 
 Damage = Callable[[list[dict[str, Any]]], object]
 
@@ -146,3 +146,27 @@ def test_the_command_names_file_and_line_and_ends_with_one(run: Run, realm: Real
     assert [(one["line"], one["check"]) for one in report["findings"]] == [(5, "golden")]
     assert run("spar", "validate", bad, "--queued").code == 2
     assert run("spar", "validate", tmp_path / "none.jsonl").code == 4
+
+
+def test_problems_in_symbols_and_of_auxiliary_kinds_are_sparred_like_all_others(realm: Realm) -> None:
+    manager = Manager.of(realm)
+    settings = {"kinds": {1: [25, 25, 25, 25]}, "symbols": {1: 50}}
+    path = realm.skills / "bin.yaml"
+    text = path.read_text("utf-8")
+    path.write_text(
+        text.replace(
+            text[text.index("  kinds:\n") :], f"  kinds: {settings['kinds']}\n  symbols: {settings['symbols']}\n"
+        )
+    )
+    result = fought(realm, Said(realm, wrong), count=40, level=9, seed=3)
+    assert result.run.wrong == 40
+    assert result.run.rows == 120
+    rows = rows_of(realm, result.run.quest)
+    forms = {str(row.problem.meta.get("form", "")) for row in rows}
+    kinds = ("", "find-the-error", "fill-the-blank", "true-or-false")
+    assert forms == {form for kind in kinds for form in (kind, f"{kind} in symbols".strip())}
+    ((file, _, source),) = sources.waiting(realm)
+    assert check_file(realm, manager, file.path, source).findings == []
+    first = next(row for row in rows if row.type == "sparring_correction")
+    assert first.messages[1].content == first.problem.answer
+    assert first.problem_key == first.problem.key
