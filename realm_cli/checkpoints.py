@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+
+import msgspec
 
 from realm_cli import store
 from realm_cli.checkpoint_records import ManifestFile, ManifestRecord, TrainerState
@@ -37,8 +38,7 @@ def extract_step(name: str) -> int:
     return int(match[1])
 
 
-@dataclass(frozen=True)
-class Checkpoint:
+class Checkpoint(msgspec.Struct, frozen=True):
     """A complete checkpoint: its manifest is there and every file has the size it names."""
 
     path: Path

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from importlib.metadata import Distribution
 
-_FOLDER = re.compile(r"(?P<name>[^-]+)(-.*)?\.(dist|egg)-info")
+_FOLDER = re.compile(r"(?P<name>[^-]+)(-(?P<version>[^-]*)(-.*)?)?\.(dist|egg)-info")
 _VALUE = re.compile(r"(?P<module>[\w.]+)\s*(:\s*(?P<attribute>[\w.]+)\s*)?(\[.*\]\s*)?")
 
 
@@ -52,7 +52,7 @@ def entry_points(group: str) -> list[EntryPoint]:
     """All entry points of a group, in the order of the path."""
     if _is_plain():
         return [
-            EntryPoint(name, value, folder) for folder in _folders() for name, value in _read(folder, group)
+            EntryPoint(name, value, folder) for _, _, folder in _distributions() for name, value in _read(folder, group)
         ]  # fmt: skip
     from importlib import metadata
 
@@ -60,6 +60,19 @@ def entry_points(group: str) -> list[EntryPoint]:
         EntryPoint(entry.name, entry.value, str(getattr(entry.dist, "_path", "")))
         for entry in metadata.entry_points(group=group)
     ]
+
+
+def version_of(distribution: str) -> str:
+    """The version of an installed distribution, empty where it is not installed."""
+    if _is_plain():
+        normal = _normal(distribution)
+        return next((version for name, version, _ in _distributions() if name == normal), "")
+    from importlib import metadata
+
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 def _is_plain() -> bool:
@@ -70,8 +83,8 @@ def _is_plain() -> bool:
     return not any(os.path.isfile(place) or place.rstrip("/").endswith(".egg") for place in sys.path)
 
 
-def _folders() -> Iterator[str]:
-    """The folder of each distribution; of several with one name the first on the path."""
+def _distributions() -> Iterator[tuple[str, str, str]]:
+    """(normalized name, version, folder) of each distribution; of several with one name the first on the path."""
     known: set[str] = set()
     for place in sys.path:
         try:
@@ -81,10 +94,14 @@ def _folders() -> Iterator[str]:
         for name in names:
             match = _FOLDER.fullmatch(name)
             if match is not None:
-                normal = re.sub(r"[-_.]+", "_", match["name"]).lower()
+                normal = _normal(match["name"])
                 if normal not in known:
                     known.add(normal)
-                    yield os.path.join(place, name)
+                    yield normal, match["version"] or "", os.path.join(place, name)
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "_", name).lower()
 
 
 def _read(folder: str, group: str) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -33,13 +32,12 @@ def read(path: Path) -> Iterator[JournalRecord]:
         yield JournalRecord.from_dict(data, f"{path}:{number}")
 
 
-@dataclass
-class _Completed:
+class _Completed(msgspec.Struct):
     """What was counted so far of one journal."""
 
     inode: int = 0
     offset: int = 0
-    quests: set[tuple[str, str]] = field(default_factory=set)
+    quests: set[tuple[str, str]] = msgspec.field(default_factory=set)
     """(hero, quest)"""
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pluggy
 
 from realm_cli import hookspecs
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("realm.plugins")
 
 
-@dataclass
-class Plugin:
+class Plugin(msgspec.Struct):
     """One installed plugin and how it stands."""
 
     name: str
@@ -43,13 +42,12 @@ class Plugin:
         }
 
 
-@dataclass
-class Manager:
+class Manager(msgspec.Struct):
     """All plugins of one command. Make it with `load`."""
 
-    plugins: list[Plugin] = field(default_factory=list)
-    hooks: pluggy.PluginManager = field(default_factory=lambda: pluggy.PluginManager(hookspecs.GROUP))
-    _parts: dict[str, dict[str, Part]] = field(default_factory=dict)
+    plugins: list[Plugin] = msgspec.field(default_factory=list)
+    hooks: pluggy.PluginManager = msgspec.field(default_factory=lambda: pluggy.PluginManager(hookspecs.GROUP))
+    _parts: dict[str, dict[str, Part]] = msgspec.field(default_factory=dict)
     """What was gathered already, so that a plugin is asked, and blamed, once."""
 
     @classmethod

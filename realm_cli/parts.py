@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+import msgspec
 
-@dataclass(frozen=True)
-class Part:
+
+class Part(msgspec.Struct, frozen=True):
     """`name` as users type it, `target` as `module:object`, `summary` in one line; a command without one is not listed."""
 
     name: str

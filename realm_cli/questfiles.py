@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from realm_cli import datafiles, store
 from realm_cli.errors import FormatError
@@ -16,8 +17,7 @@ ID = re.compile(r"[0-9a-f]{12}(?:-[0-9]+)?")
 FILE_NAME = re.compile(rf"([0-9]+)\.({ID.pattern})\.(.+)")
 
 
-@dataclass(frozen=True, order=True)
-class QuestFile:
+class QuestFile(msgspec.Struct, frozen=True, order=True):
     """A quest's data file where it lies now."""
 
     number: int

@@ -12,7 +12,6 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -31,8 +30,7 @@ _RELIST_SECONDS = 0.05
 """How old a listing of the queue may be."""
 
 
-@dataclass(frozen=True)
-class Incoming:
+class Incoming(msgspec.Struct, frozen=True):
     """An inspected file that waits in `queue/.intake` for its place."""
 
     path: Path
@@ -215,7 +213,7 @@ class Board:
             while (name := self._next_name(state)) is not None:
                 file = parse_name(self.realm.processing / name)
                 if file is not None and store.move(self.folder(state) / name, file.path):
-                    file = replace(file, origin=state)
+                    file = msgspec.structs.replace(file, origin=state)
                     if not self._was_brought_back(file):
                         return file
         return None

@@ -52,6 +52,9 @@ def test_what_is_installed_is_found_as_the_library_finds_it(places: tuple[Path, 
     facts = {entry.name: entry.distribution() for entry in found}
     assert (facts["two"].name, facts["two"].version) == ("a_plugin", "1.2")
     assert facts["bin"].name == "realm-hero"
+    for name in ("a-plugin", "Older.Kind", "click", "realm_hero"):
+        assert discovery.version_of(name) == metadata.version(name) != ""
+    assert discovery.version_of("nobody") == ""
 
 
 def test_distributions_in_archives_are_found_too(places: tuple[Path, Path], tmp_path: Path) -> None:
