@@ -161,8 +161,13 @@ def _check(config: SkillConfig, path: Path) -> None:
 
 def open_skill(realm: Realm, manager: Manager, skill_id: str) -> GuildSkill:
     """The skill with its code. Raises `NotFoundError` for an unknown one and `FormatError` for a bad configuration."""
-    config = load_config(realm, skill_id)
     path = realm.skills / f"{skill_id}.yaml"
+    if not path.exists() and skill_id in manager.parts("realm_skills"):
+        raise NotFoundError(
+            f"there is no skill '{skill_id}' in {realm.skills}; a plugin offers it",
+            f"enable it: realm skill new {skill_id}",
+        )
+    config = load_config(realm, skill_id)
     if config.plugin is None:
         served = _served(realm, manager, config, path)
         return GuildSkill(config, _configured(served, config.settings, f"{path}: settings"))

@@ -45,7 +45,11 @@ class Skill(Protocol):
     """What a skill plugin gives. Levels count from 1 to `max_level`."""
 
     id: str
-    max_level: int
+
+    @property
+    def max_level(self) -> int:
+        """The highest level."""
+        ...
 
     def problem(self, level: int, rng: random.Random) -> Problem:
         """A problem of that level, the same for the same state of `rng`, in bounded time."""
