@@ -8,13 +8,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from realm_cli import datafiles
-from realm_cli.process import is_running, this_process
+from realm_cli import belonging, datafiles
 from realm_cli.questfiles import parse_name
 from realm_cli.realm import PRIORITIES, Realm
-from realm_cli.records import ProcessMark
 
-_PLACE = re.compile(r"(copy|move-(?:high|normal|low))\.([0-9]+)\.([0-9a-f]*-[0-9]+)\.[0-9]+\.(.+)")
+_PLACE = re.compile(rf"(copy|move-(?:high|normal|low))\.({belonging.LABEL})\.[0-9]+\.(.+)")
 
 
 @dataclass(frozen=True)
@@ -30,16 +28,14 @@ class Found:
 
 
 def place(realm: Realm, how: str, name: str) -> Path:
-    """`.intake/<copy|move-PRIORITY>.<pid>.<start>.<serial>.<name>`: who brings the file; of a copy the source remains."""
-    mark = this_process()
-    started = mark.started.replace(":", "-")
-    return realm.intake / f"{how}.{mark.pid}.{started}.{time.monotonic_ns()}.{datafiles.safe_name(name)}"
+    """`.intake/<copy|move-PRIORITY>.<who>.<serial>.<name>`: who brings the file; of a copy the source remains."""
+    return realm.intake / f"{how}.{belonging.label(realm)}.{time.monotonic_ns()}.{datafiles.safe_name(name)}"
 
 
 def given_name(path: Path) -> str:
     """The name within a name that `place` made."""
     match = _PLACE.fullmatch(path.name)
-    return match[4] if match else path.name
+    return match[3] if match else path.name
 
 
 def leftovers(realm: Realm) -> tuple[list[Found], list[Path]]:
@@ -47,18 +43,14 @@ def leftovers(realm: Realm) -> tuple[list[Found], list[Path]]:
     moved, copies = [], []
     for path in sorted(realm.intake.iterdir() if realm.intake.is_dir() else ()):
         match = _PLACE.fullmatch(path.name)
-        if match is None or is_running(_mark(match)):
+        if match is None or belonging.is_at_work(realm, match[2]):
             continue
         if match[1] == "copy":
             copies.append(path)
         else:
             priority = match[1].removeprefix("move-")
-            moved.append(Found(path, match[4], priority, "inbox (taken again after an interruption)"))
+            moved.append(Found(path, match[3], priority, "inbox (taken again after an interruption)"))
     return moved, copies
-
-
-def _mark(match: re.Match[str]) -> ProcessMark:
-    return ProcessMark(pid=int(match[2]), started=match[3].replace("-", ":"), host=this_process().host)
 
 
 def settled(realm: Realm, seconds: float) -> list[Found]:

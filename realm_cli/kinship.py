@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from realm_cli import store
+from realm_cli import belonging
 from realm_cli.process import is_running
 from realm_cli.realm import Realm
 from realm_cli.records import ServiceRecord
@@ -42,7 +42,7 @@ def _service_pids(realm: Realm) -> set[int]:
     """Of services that announced themselves; what the weaver started has the weaver as its ancestor."""
     found = set()
     for path in (realm.status / "services").glob("[!.]*.json"):
-        record = store.read_or_set_aside(path, ServiceRecord)
+        record = belonging.read(realm, path, ServiceRecord)
         if record is not None and is_running(record.process):
             found.add(record.process.pid)
     return found

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from realm_cli import store
+from realm_cli import belonging, store
 from realm_cli.process import is_running, this_process
 from realm_cli.realm import Realm
 from realm_cli.records import LeaseRecord, now
@@ -28,7 +28,7 @@ def held(realm: Realm, asset: str, why: str) -> Iterator[None]:
     process = this_process()
     path = _folder(realm) / f"{asset}@{process.pid}-{next(_numbers)}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    store.write_record(path, LeaseRecord(asset=asset, why=why, process=process, since=now()))
+    belonging.write(realm, path, LeaseRecord(asset=asset, why=why, process=process, since=now()))
     try:
         yield
     finally:
@@ -51,7 +51,7 @@ def held_for(realm: Realm, why: str) -> set[str]:
 
 def _living(realm: Realm) -> Iterator[LeaseRecord]:
     for path in _folder(realm).glob("*.json"):
-        lease = store.read_or_set_aside(path, LeaseRecord)
+        lease = belonging.read(realm, path, LeaseRecord)
         if lease is None:
             continue
         if is_running(lease.process):

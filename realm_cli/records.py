@@ -93,6 +93,14 @@ class ProcessMark(msgspec.Struct, frozen=True):
     host: str = ""
 
 
+class ProcessRecord(Record, frozen=True, kw_only=True):
+    """Base of records that name the process that they speak of: read and written by `belonging` alone."""
+
+    process: ProcessMark | None
+    place: str = ""
+    """The folder of the realm that it works for (`belonging.place_of`); in a copy of it the process is somebody else's."""
+
+
 class QuestRecord(Record, frozen=True, kw_only=True):
     """What is known of one quest. The folder that holds its data file is its state; this file never moves."""
 
@@ -257,7 +265,7 @@ class EvalView(msgspec.Struct, frozen=True, kw_only=True):
     wrong: SampleView | None = None
 
 
-class TrainingStatus(Record, frozen=True, kw_only=True):
+class TrainingStatus(ProcessRecord, frozen=True, kw_only=True):
     """What the battle is doing (`status/training.json`). Its writer is the battle alone."""
 
     kind: ClassVar[str] = "training"
@@ -295,7 +303,7 @@ class TrainingStatus(Record, frozen=True, kw_only=True):
     heartbeat: str
 
 
-class ServiceRecord(Record, frozen=True, kw_only=True):
+class ServiceRecord(ProcessRecord, frozen=True, kw_only=True):
     """A running service (`status/services/<name>.json`). Its writer is the service itself."""
 
     kind: ClassVar[str] = "service"
@@ -304,12 +312,10 @@ class ServiceRecord(Record, frozen=True, kw_only=True):
     url: str = ""
     """Where it answers; empty for one that only works."""
     process: ProcessMark
-    place: str = ""
-    """The realm's folder that it serves (`services.place_of`)."""
     started_at: str
 
 
-class LeaseRecord(Record, frozen=True, kw_only=True):
+class LeaseRecord(ProcessRecord, frozen=True, kw_only=True):
     """Somebody needs an asset (`status/leases/`): it stays as long as that process lives."""
 
     kind: ClassVar[str] = "lease"

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 import msgspec
 
-from realm_cli.records import ProcessMark, Record
+from realm_cli.records import ProcessMark, ProcessRecord, Record
 
 State = Literal["stopped", "waiting", "starting", "ready", "backing off", "stopping", "foreign", "ended"]
 """waiting: for services that it needs. backing off: it failed and is started again later. foreign: somebody else started
@@ -35,7 +35,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     """The last line that it said, its error where it said one."""
 
 
-class ServiceState(Record, frozen=True, kw_only=True):
+class ServiceState(ProcessRecord, frozen=True, kw_only=True):
     """One service as the weaver keeps it (`status/weaver/services/<name>.json`). Its writer is the weaver."""
 
     kind: ClassVar[str] = "service_state"
@@ -49,8 +49,6 @@ class ServiceState(Record, frozen=True, kw_only=True):
     """When it came into this state."""
     url: str = ""
     process: ProcessMark | None = None
-    place: str = ""
-    """The realm's folder in which it runs (`services.place_of`); in a copy of it the process is somebody else's."""
     needs: list[str] = msgspec.field(default_factory=list)
     restarts: int = 0
     """Starts after an end that nobody commanded."""
@@ -63,14 +61,12 @@ class ServiceState(Record, frozen=True, kw_only=True):
     """Its last ends, oldest first."""
 
 
-class WeaverRecord(Record, frozen=True, kw_only=True):
+class WeaverRecord(ProcessRecord, frozen=True, kw_only=True):
     """The running weaver (`status/weaver/weaver.json`); removed at its end."""
 
     kind: ClassVar[str] = "weaver"
 
     process: ProcessMark
-    place: str = ""
-    """The realm's folder that it keeps (`services.place_of`)."""
     started_at: str
     request: str = ""
     """The last request that it has seen (`WantedRecord.request`)."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from realm_cli import store
+from realm_cli import belonging, store
 from realm_cli.process import is_running, this_process
 from realm_cli.realm import Realm
 from realm_cli.records import ServiceRecord, now
@@ -59,27 +59,11 @@ def path_of(realm: Realm, name: str) -> Path:
     return realm.status / "services" / f"{name}.json"
 
 
-def place_of(realm: Realm) -> str:
-    """Which folder a realm is, under whatever name: a moved realm stays the same, a copied one is another."""
-    try:
-        found = realm.root.stat()
-    except OSError:
-        return "gone"
-    return f"{found.st_dev}:{found.st_ino}"
-
-
-def _is_here(realm: Realm, place: str) -> bool:
-    """Whether a record is of this realm's processes; those of an earlier version do not say."""
-    return place in ("", place_of(realm))
-
-
 def announce(realm: Realm, name: str, url: str = "") -> None:
     """Say that this process is the service, and is ready. Raises `StorageError`."""
     path = path_of(realm, name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    store.write_record(
-        path, ServiceRecord(name=name, url=url, process=this_process(), place=place_of(realm), started_at=now())
-    )
+    belonging.write(realm, path, ServiceRecord(name=name, url=url, process=this_process(), started_at=now()))
 
 
 def beat_path(realm: Realm, name: str) -> Path:
@@ -96,8 +80,8 @@ def beat(realm: Realm, name: str) -> None:
 
 def running(realm: Realm, name: str) -> ServiceRecord | None:
     """The service as it announced itself, if that very process still runs."""
-    found = store.read_or_set_aside(path_of(realm, name), ServiceRecord)
-    return found if found is not None and _is_here(realm, found.place) and is_running(found.process) else None
+    found = belonging.read(realm, path_of(realm, name), ServiceRecord)
+    return found if found is not None and is_running(found.process) else None
 
 
 def log_path(realm: Realm, name: str) -> Path:
@@ -112,8 +96,8 @@ def weaver_folder(realm: Realm) -> Path:
 
 def weaver(realm: Realm) -> WeaverRecord | None:
     """The weaver of this realm, if it runs."""
-    found = store.read_or_set_aside(weaver_folder(realm) / "weaver.json", WeaverRecord)
-    return found if found is not None and _is_here(realm, found.place) and is_running(found.process) else None
+    found = belonging.read(realm, weaver_folder(realm) / "weaver.json", WeaverRecord)
+    return found if found is not None and is_running(found.process) else None
 
 
 def state_path(realm: Realm, name: str) -> Path:
@@ -123,11 +107,12 @@ def state_path(realm: Realm, name: str) -> Path:
 
 def noted(realm: Realm, name: str) -> ServiceState | None:
     """A service as a weaver wrote it down. The processes of a realm that this one was copied from are none of ours."""
-    state = store.read_or_set_aside(state_path(realm, name), ServiceState)
-    if state is None or state.process is None or _is_here(realm, state.place):
+    state = belonging.read(realm, state_path(realm, name), ServiceState)
+    if state is None or state.process is None or not belonging.is_nobody(state.process):
         return state
-    reason = "it ran in the realm that this one was copied from"
-    return msgspec.structs.replace(state, state="stopped", reason=reason, process=None, url="", next_try_at="")
+    return msgspec.structs.replace(
+        state, state="stopped", reason=belonging.COPIED, process=None, url="", next_try_at=""
+    )
 
 
 def seen(realm: Realm) -> dict[str, ServiceState]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from realm_cli import store
+from realm_cli import belonging, store
 from realm_cli.process import is_running
 from realm_cli.realm import Realm
 from realm_cli.records import ProcessMark, TrainingStatus, is_moment
@@ -10,7 +10,7 @@ from realm_cli.records import ProcessMark, TrainingStatus, is_moment
 
 def read(realm: Realm) -> TrainingStatus | None:
     """The last status any battle wrote; None before the first. A damaged file is set aside and reported."""
-    found = store.read_or_set_aside(realm.training_status, TrainingStatus)
+    found = belonging.read(realm, realm.training_status, TrainingStatus)
     if found is not None and not is_moment(found.heartbeat):
         store.quarantine(realm.training_status, f"the heartbeat is {found.heartbeat!r}")
         return None
@@ -19,7 +19,7 @@ def read(realm: Realm) -> TrainingStatus | None:
 
 def write(realm: Realm, status: TrainingStatus) -> None:
     """Replace the status. For the battle alone."""
-    store.write_record(realm.training_status, status)
+    belonging.write(realm, realm.training_status, status)
 
 
 def battle_process(realm: Realm) -> ProcessMark | None:

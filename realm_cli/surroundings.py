@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from realm_cli import leases, store
+from realm_cli import belonging, leases, store
 from realm_cli.process import is_running
 from realm_cli.realm import Realm
 from realm_cli.records import ServiceRecord
@@ -127,7 +127,7 @@ def _services(realm: Realm, manager: Manager) -> list[ServiceView]:
     announced = realm.status / "services"
     if announced.is_dir():
         for name in manager.parts("realm_services"):
-            record = store.read_or_set_aside(announced / f"{name}.json", ServiceRecord)
+            record = belonging.read(realm, announced / f"{name}.json", ServiceRecord)
             if record is None or not is_running(record.process):
                 continue
             if name not in found or found[name].state in ("stopped", "ended", "foreign"):

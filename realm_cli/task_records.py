@@ -11,13 +11,13 @@ from typing import ClassVar, Literal
 
 import msgspec
 
-from realm_cli import store
+from realm_cli import belonging, store
 from realm_cli.errors import FormatError, NotFoundError
 from realm_cli.gpus import Gpu
 from realm_cli.jobs import State
 from realm_cli.process import is_running
 from realm_cli.realm import Realm
-from realm_cli.records import ProcessMark, Record
+from realm_cli.records import ProcessMark, ProcessRecord, Record
 
 HISTORY_BYTES = 512 * 1024
 """How much of the history is looked at; about a thousand runs."""
@@ -83,7 +83,7 @@ class GpuStanding(msgspec.Struct, frozen=True, kw_only=True):
     """Percent over the window; None while that is not known."""
 
 
-class TaskMasterRecord(Record, frozen=True, kw_only=True):
+class TaskMasterRecord(ProcessRecord, frozen=True, kw_only=True):
     """The last look of the task master (`status/tasks/master.json`)."""
 
     kind: ClassVar[str] = "task_master"
@@ -126,7 +126,7 @@ def history_file(realm: Realm) -> Path:
 
 def master(realm: Realm) -> TaskMasterRecord | None:
     """The last look of the task master that runs; None when none does."""
-    found = store.read_or_set_aside(master_file(realm), TaskMasterRecord)
+    found = belonging.read(realm, master_file(realm), TaskMasterRecord)
     return found if found is not None and is_running(found.process) else None
 
 

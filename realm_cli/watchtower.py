@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import to_builtins
 
-from realm_cli import champions, inbox, journal, skillstate, status, store, surroundings
+from realm_cli import belonging, champions, inbox, journal, skillstate, status, store, surroundings
 from realm_cli.ledger import Ledger
 from realm_cli.manager import Manager
 from realm_cli.process import is_running
@@ -133,9 +133,8 @@ def _battle(training: TrainingStatus | None) -> dict[str, Any]:
     state, reason = training.state, training.reason
     if not alive and state not in ENDED:
         state = "dead"
-        reason = (
-            f"it ended without saying so while {training.state} at step {training.step}; the next start goes on exactly"
-        )
+        what = belonging.COPIED if belonging.is_nobody(training.process) else "it ended without saying so"
+        reason = f"{what} while {training.state} at step {training.step}; the next start goes on exactly"
     return {
         "state": state,
         "reason": reason,

@@ -9,15 +9,14 @@ from pathlib import Path
 
 import msgspec
 
-from realm_cli import store
-from realm_cli.process import is_running, this_process
+from realm_cli import belonging, store
 from realm_cli.realm import Realm
-from realm_cli.records import ProcessMark, now
+from realm_cli.records import now
 from realm_guild.records import EvalRequest
 
 PERSON = "request"
 """Why an eval is made that somebody asked for: it is stored, and nothing follows from it before the next checkpoint."""
-_CLAIM = re.compile(r"(.+\.json)\.([0-9]+)\.([0-9a-f-]+)")
+_CLAIM = re.compile(rf"(.+\.json)\.({belonging.LABEL})")
 
 
 def ask(realm: Realm, hero: str, step: int, skill: str, level: int, why: str) -> Path:
@@ -64,8 +63,7 @@ def waiting(realm: Realm) -> list[tuple[Path, EvalRequest]]:
 def claimed(realm: Realm, path: Path) -> Iterator[bool]:
     """Hold a request while it is worked on: False when another process has it. It goes when the work is done; it is
     given back, as it was, when the work is left by an exception."""
-    mark = this_process()
-    claim = _claims(realm) / f"{path.name}.{mark.pid}.{mark.started.replace(':', '-')}"
+    claim = _claims(realm) / f"{path.name}.{belonging.label(realm)}"
     claim.parent.mkdir(parents=True, exist_ok=True)
     if not store.move(path, claim):
         yield False
@@ -94,10 +92,7 @@ def orphans(realm: Realm) -> list[Path]:
     found = []
     for claim in _claims(realm).glob("*.json.*"):
         match = _CLAIM.fullmatch(claim.name)
-        if match is None:
-            continue
-        mark = ProcessMark(pid=int(match[2]), started=match[3].replace("-", ":"), host=this_process().host)
-        if not is_running(mark):
+        if match is not None and not belonging.is_at_work(realm, match[2]):
             found.append(claim)
     return found
 

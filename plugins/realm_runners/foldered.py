@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 import msgspec
 
-from realm_cli import store
+from realm_cli import belonging, store
 from realm_cli.errors import NotFoundError, RealmError, RefusedError, UsageError
-from realm_cli.jobs import Job, JobStatus, Output
+from realm_cli.jobs import ENDED, Job, JobStatus, Output
 from realm_cli.realm import Realm
 from realm_cli.records import now
 from realm_runners.records import JobOrder, JobRecord
@@ -59,6 +59,8 @@ class FolderRunner:
 
     def cancel(self, job: str) -> JobStatus:
         """End it with all that it started."""
+        if is_of_original(self._realm, job):
+            return ended_or_refused(self.poll(job))
         return to_status(known(job), self._desk.cancel(job))
 
     def logs(self, job: str, offset: int = 0) -> Output:
@@ -112,13 +114,31 @@ def enter(realm: Realm, place: str, job: Job) -> None:
     """Write down where it goes, before it does. Raises `RefusedError` when a job of that id went elsewhere."""
     store.make_folders([jobs_folder(realm)])
     path = jobs_folder(realm) / f"{job.id}.json"
-    record = JobRecord(id=job.id, place=place, name=job.name, command=list(job.command), submitted_at=now())
+    record = JobRecord(
+        id=job.id, place=place, realm=belonging.place_of(realm), name=job.name, command=list(job.command),
+        submitted_at=now(),
+    )  # fmt: skip
     if store.write_new(path, record):
         _forget_old(realm)
         return
     there = store.read_record(path, JobRecord)
     if there.place != place:
         raise RefusedError(f"job {job.id} went to {there.place} already", "choose another id")
+
+
+def is_of_original(realm: Realm, job: str) -> bool:
+    """Whether the realm that this one was copied from asked for the job."""
+    record = store.read_or_set_aside(jobs_folder(realm) / f"{known(job)}.json", JobRecord)
+    return record is not None and not belonging.is_here(realm, record.realm)
+
+
+def ended_or_refused(status: JobStatus) -> JobStatus:
+    """A job of the original as it ended. Raises `RefusedError` for one that runs: that is the original's to end."""
+    if status.state in ENDED:
+        return status
+    raise RefusedError(
+        f"job {status.id} was started by the realm that this one was copied from", "cancel it from that realm"
+    )
 
 
 def _forget_old(realm: Realm) -> None:

@@ -15,6 +15,8 @@ class JobRecord(Record, frozen=True, kw_only=True):
     id: str
     place: str
     """`local`, `ssh:HOST`, `slurm`, `slurm:PARTITION`."""
+    realm: str = ""
+    """The folder of the realm that asked (`belonging.place_of`); a copy of it does not end the job."""
     name: str
     command: list[str]
     submitted_at: str

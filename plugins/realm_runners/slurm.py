@@ -19,7 +19,17 @@ from realm_cli.jobs import ENDED, Job, JobStatus, Output
 from realm_cli.manager import Manager
 from realm_cli.realm import Realm
 from realm_runners import slurmcalls, supervisor
-from realm_runners.foldered import check, enter, jobs_folder, known, order_of, to_status, unknown
+from realm_runners.foldered import (
+    check,
+    ended_or_refused,
+    enter,
+    is_of_original,
+    jobs_folder,
+    known,
+    order_of,
+    to_status,
+    unknown,
+)
 from realm_runners.records import SlurmJob
 from realm_runners.supervisor import desk, files
 
@@ -151,8 +161,8 @@ class SlurmRunner:
     def cancel(self, job: str) -> JobStatus:
         """End it: SIGTERM by way of its supervisor, which gives it its grace; what Slurm has not started is taken back."""
         status = self.poll(job)
-        if status.state in ENDED:
-            return status
+        if status.state in ENDED or is_of_original(self._realm, job):
+            return ended_or_refused(status)
         folder = self._root / job
         files.write(str(folder / "cancel"), {"at": files.now()})
         number = self._number(job)

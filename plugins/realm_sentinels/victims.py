@@ -38,9 +38,10 @@ def origin(realm: Realm, mark: ProcessMark) -> tuple[list[str], str]:
 
 def _words(pid: int) -> list[str]:
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace").split("\0")[:-1]
+        line = Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace")
     except OSError:
         return []
+    return line.rstrip("\0").split("\0")  # a process that renamed itself leaves empty words behind the name
 
 
 def _parent(pid: int) -> int:

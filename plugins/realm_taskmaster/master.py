@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 
-from realm_cli import store, task_config, task_records
+from realm_cli import belonging, store, task_config, task_records
 from realm_cli.errors import RealmError, nearest
 from realm_cli.jobs import open_runner
 from realm_cli.manager import Manager
@@ -144,7 +144,7 @@ class TaskMaster:
             process=this_process(), looked_at=now(), next_look=_after(seconds), host=self.cards.host,
             no_gpu=self.cards.no_gpu, gpus=self.cards.standings(), tasks=found.standings,
         )  # fmt: skip
-        store.write_record(task_records.master_file(self.realm), record)
+        belonging.write(self.realm, task_records.master_file(self.realm), record)
 
     def close(self) -> None:
         """Drop connections; jobs go on."""

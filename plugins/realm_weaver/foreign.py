@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from realm_cli import services
+from realm_cli import belonging, services
 from realm_cli.process import is_running
 from realm_cli.realm import Realm
 from realm_cli.records import ProcessMark
@@ -19,9 +19,10 @@ def holder(realm: Realm, spec: Spec) -> tuple[ProcessMark, str] | None:
     if spec.heartbeat is None:
         return None
     try:
-        mark = msgspec.json.decode(spec.heartbeat.read_bytes(), type=_Heartbeat).process
+        said = msgspec.json.decode(spec.heartbeat.read_bytes(), type=_Heartbeat)
     except (OSError, msgspec.MsgspecError, ValueError):
         return None  # an empty file says nothing of its writer
+    mark = said.process if belonging.is_here(realm, said.place) else None
     return (mark, "") if mark is not None and is_running(mark) else None
 
 
@@ -29,3 +30,4 @@ class _Heartbeat(msgspec.Struct):
     """What a heartbeat file may say of its writer."""
 
     process: ProcessMark | None = None
+    place: str = ""

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from realm_cli import services, store
+from realm_cli import belonging, services
 from realm_cli.errors import StorageError
 from realm_cli.realm import Realm
 from realm_cli.records import ProcessMark, now
@@ -67,7 +67,7 @@ class Keeping:
         self._killed_for = ""
         self._killed_late = self._after_failure = False
         self._told_crash = self._told_flapping = False
-        self._note(title=spec.title, needs=list(spec.needs), next_try_at="", place=services.place_of(loom.realm))
+        self._note(title=spec.title, needs=list(spec.needs), next_try_at="")
 
     # -- how it is ---------------------------------------------------------------------------------------------------
 
@@ -352,7 +352,7 @@ class Keeping:
         """Write what is known of it; why that failed, or nothing."""
         if self.dirty:
             try:
-                store.write_record(services.state_path(self._loom.realm, self.spec.name), self.record)
+                belonging.write(self._loom.realm, services.state_path(self._loom.realm, self.spec.name), self.record)
             except StorageError as error:
                 return error.message
             self.dirty = False

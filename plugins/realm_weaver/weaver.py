@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from realm_cli import events, services, store
+from realm_cli import belonging, events, services, store
 from realm_cli.errors import RealmError, StorageError
 from realm_cli.process import this_process
 from realm_cli.realm import Realm
@@ -53,9 +53,7 @@ class Weaver:
         self._answers: deque[tuple[Keeping, int, Answer]] = deque()
         self._woken, self._waker = socket.socketpair()
         self._leaving = self._look_again = False
-        self._record = WeaverRecord(
-            process=this_process(), place=services.place_of(realm), started_at=now(), beside=beside
-        )
+        self._record = WeaverRecord(process=this_process(), started_at=now(), beside=beside)
         self._logs_due = self._save_due = 0.0
         self._disk_refuses = False
         self._forgotten: set[str] = set()
@@ -165,7 +163,7 @@ class Weaver:
         self._record = msgspec.structs.replace(self._record, **changes)
         self._save_states()
         with self._disk_may_refuse():
-            store.write_record(services.weaver_folder(self.realm) / "weaver.json", self._record)
+            belonging.write(self.realm, services.weaver_folder(self.realm) / "weaver.json", self._record)
 
     @contextlib.contextmanager
     def _disk_may_refuse(self) -> Iterator[None]:

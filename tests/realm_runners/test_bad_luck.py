@@ -67,6 +67,17 @@ def test_looking_at_a_job_in_a_copied_realm_leaves_the_original_s_job_alone(here
     assert here.runner.cancel(job).state == "cancelled"
 
 
+def test_a_copied_realm_does_not_cancel_the_original_s_job_on_another_machine(far: Place, tmp_path: Path) -> None:
+    job = far.start("sleep", "600")
+    subprocess.run(["cp", "-a", far.realm.root, tmp_path / "copy"], check=True)
+    runner = open_runner(Realm(tmp_path / "copy"), Manager.of(far.realm), "ssh:box")
+    with pytest.raises(RefusedError, match="was started by the realm that this one was copied from"):
+        runner.cancel(job)
+    assert far.runner.poll(job).state == "running"
+    assert far.runner.cancel(job).state == "cancelled"
+    assert runner.cancel(job).state == "cancelled"
+
+
 def test_a_claim_whose_submitter_was_killed_before_the_start_is_started_at_the_next_look(here: Place) -> None:
     done, job = here.start("echo", "hello"), here.id()
     here.end(done)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +11,8 @@ import pytest
 
 from helpers import Run, rows, wait_for, write_rows
 from realm_cli import checkpoints, intake, status
-from realm_cli.errors import AwayError, NotFoundError, RealmError
-from realm_cli.jobs import Job
+from realm_cli.errors import AwayError, NotFoundError, RealmError, RefusedError
+from realm_cli.jobs import Job, open_runner
 from realm_cli.manager import Manager
 from realm_cli.realm import Realm
 from realm_runners import slurmcalls
@@ -47,6 +48,17 @@ def test_a_job_that_waits_says_why_and_can_be_taken_back(at: Place) -> None:
     assert wait_for(why, "a reason") == "Slurm: PartitionDown (its partition is switched off)"
     ended = place.runner.cancel(job)
     assert (ended.state, ended.reason) == ("cancelled", "cancelled")
+
+
+def test_a_copied_realm_does_not_cancel_the_original_s_job(at: Place, tmp_path: Path) -> None:
+    job = at.start("sh", "-c", "echo begun; sleep 1000")
+    at.until_said(job, "begun")
+    shutil.copytree(at.realm.root, tmp_path / "copy", symlinks=True)
+    runner = open_runner(Realm(tmp_path / "copy"), Manager.of(at.realm), "slurm")
+    with pytest.raises(RefusedError, match=f"job {job} was started by the realm that this one was copied from"):
+        runner.cancel(job)
+    assert at.runner.poll(job).state == "running"
+    assert at.runner.cancel(job).state == "cancelled"
 
 
 def test_who_was_killed_after_sbatch_finds_the_job_by_its_name(at: Place) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -337,3 +338,19 @@ def test_one_guardian_watches_a_realm_beats_and_ends_when_asked(guarded: Realm) 
         assert (second.returncode, "is held by another guardian" in second.stderr) == (5, True)
         first.send_signal(signal.SIGTERM)
         assert first.wait(PATIENCE) == 0
+
+
+def test_the_guardian_of_a_copied_realm_leaves_the_original_s_battle_alone(
+    realm: Realm, tmp_path: Path, make: Make
+) -> None:
+    copy = Realm(tmp_path / "copy")
+    with subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE) as other:
+        mark = mark_of(other.pid)
+        write_training(realm, "training", mark)
+        shutil.copytree(realm.root, copy.root, symlinks=True)
+        assert watched_by(make(realm), realm) == mark
+        guardian = make(copy)
+        assert watched_by(guardian, copy) is None
+        other.kill()
+        other.wait()
+        assert (looked(guardian, copy), records.read(copy).deaths) == (0, [])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from realm_cli import service_config, services, status, store
+from realm_cli import belonging, service_config, services, status, store
 from realm_cli.checks import Check, Finding
 from realm_cli.errors import FormatError, RefusedError
 from realm_cli.manager import Manager
@@ -30,8 +30,8 @@ _TEMP_SECONDS = 3600.0
 
 
 def is_gone(mark: ProcessMark) -> bool:
-    """Whether a process of this machine is certainly over; of another machine's nothing is known here."""
-    return mark.host == os.uname().nodename and not is_running(mark)
+    """Whether no process of this realm can be meant; of another machine's nothing is known here."""
+    return belonging.is_nobody(mark) or (mark.host == os.uname().nodename and not is_running(mark))
 
 
 # -- the battle ------------------------------------------------------------------------------------------------------
@@ -43,6 +43,8 @@ def look_at_battle(realm: Realm, manager: Manager) -> list[Finding]:
     if training is None:
         return [_well("no battle has run yet")]
     where = f"status/training.json: {training.state} at step {training.step}, pid {training.process.pid}"
+    if belonging.is_nobody(training.process):
+        return [_well("no battle has run here: the last one was the original's, of which this realm is a copy", where)]
     if training.process.host != os.uname().nodename:
         return [_well(f"the last battle ran on {training.process.host}", where)]
     if is_running(training.process):
@@ -142,7 +144,7 @@ def look_at_services(realm: Realm, manager: Manager) -> list[Finding]:
 def _announced(realm: Realm) -> dict[str, ServiceRecord]:
     found = {}
     for path in sorted((realm.status / "services").glob("*.json")):
-        record = store.read_or_set_aside(path, ServiceRecord)
+        record = belonging.read(realm, path, ServiceRecord)
         if record is not None:
             found[path.stem] = record
     return found
@@ -193,7 +195,7 @@ def look_at_leftovers(realm: Realm, manager: Manager) -> list[Finding]:
 def _stale_leases(realm: Realm) -> list[Path]:
     found = []
     for path in sorted((realm.status / "leases").glob("*.json")):
-        lease = store.read_or_set_aside(path, LeaseRecord)
+        lease = belonging.read(realm, path, LeaseRecord)
         if lease is not None and is_gone(lease.process):
             found.append(path)
     return found
