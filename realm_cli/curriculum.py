@@ -20,7 +20,7 @@ def left_out(realm: Realm, hero: str, skill: str) -> str:
         return f"{skill} is disabled in the curriculum"
     missing = skillstate.locked_by(realm, hero, config.unlock)
     if missing:
-        return f"{skill} is {phrases.locked({'unlock': missing})}"
+        return f"{skill} is {phrases.locked(missing)}"
     state = skillstate.read(realm, hero, skill)
     mastered = max(state.mastered_levels, default=0) if state else 0
     reached = plan.target is not None and mastered >= plan.target

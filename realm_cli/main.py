@@ -32,6 +32,7 @@ GROUPS = {
     "plugins": "What is installed and what is enabled.",
     "quest": "Training data files and their way through the board.",
     "skill": "Families of machine-checked problems.",
+    "skill schedule": "Which skill is forged next, and why.",
     "spar": "Wrong answers become training data.",
     "task": "Background work when the GPU is idle.",
     "vault": "Where every checkpoint lies, and moving it.",

@@ -8,6 +8,7 @@ from realm_cli.parts import Part
 _C = "realm_guild.commands"
 _E = "realm_guild.eval_commands"
 _H = "realm_guild.champion_commands"
+_S = "realm_guild.schedule_commands"
 
 
 @hookimpl
@@ -21,6 +22,9 @@ def realm_commands() -> list[Part]:
         Part("skill eval", f"{_E}:eval_command", "Examine a checkpoint on a level."),
         Part("skill history", f"{_E}:history_command", "Every eval, with a curve for each level."),
         Part("skill relearn", f"{_E}:relearn_command", "Go back to a mastered level."),
+        Part("skill schedule show", f"{_S}:show_command", "Which skill is forged next, and why."),
+        Part("skill schedule set", f"{_S}:set_command", "Change the strategy, or the settings of one skill."),
+        Part("skill schedule preset", f"{_S}:preset_command", "Set the curriculum to a preset."),
         Part("champion show", f"{_H}:show_command", "Show the champion."),
         Part("champion history", f"{_H}:history_command", "Show who was champion when and why."),
         Part("champion promote", f"{_H}:promote_command", "Make a checkpoint the champion."),
@@ -39,7 +43,10 @@ def realm_callbacks() -> list[Part]:
 @hookimpl
 def realm_pages() -> list[Part]:
     """The guild in the Tavern."""
-    return [Part("guild", "realm_guild.page:PAGE", "Skills, evals, champion.")]
+    return [
+        Part("guild", "realm_guild.page:PAGE", "Skills, evals, champion."),
+        Part("forge", "realm_guild.schedule_page:PAGE", "Which skill is forged next, and why."),
+    ]
 
 
 @hookimpl

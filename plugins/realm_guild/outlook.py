@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from realm_cli import curriculum as settings_of
@@ -52,15 +53,17 @@ def glance(realm: Realm) -> Outlook:
     return _outlook(realm, configs, broken)
 
 
-def look(realm: Realm, manager: Manager) -> Outlook:
-    """With the skills themselves, so that one that cannot be used is known for it."""
+def look(realm: Realm, manager: Manager, settings: CurriculumConfig | None = None) -> Outlook:
+    """With the skills themselves, so that one that cannot be used is known for it; under other `settings` if given."""
     usable, broken = skillbook.open_skills(realm, manager)
     reasons = {name: f"it cannot be used: {why}" for name, why in broken.items()}
-    return _outlook(realm, {entry.config.id: entry.config for entry in usable}, reasons)
+    return _outlook(realm, {entry.config.id: entry.config for entry in usable}, reasons, settings)
 
 
-def _outlook(realm: Realm, configs: dict[str, SkillConfig], broken: dict[str, str]) -> Outlook:
-    settings, hero = settings_of.settings(realm), realm.config.hero
+def _outlook(
+    realm: Realm, configs: dict[str, SkillConfig], broken: dict[str, str], settings: CurriculumConfig | None = None
+) -> Outlook:  # fmt: skip
+    settings, hero = settings or settings_of.settings(realm), realm.config.hero
     away = {name: state.away for name in configs if (state := skillstate.read(realm, hero, name)) and state.away}
     contenders = curriculum.contenders(realm, hero, configs.values(), settings, {**away, **broken})
     return Outlook(hero, settings, configs, contenders, schedule.decide(settings, contenders))
@@ -84,7 +87,10 @@ def as_json(realm: Realm, seen: Outlook) -> dict[str, Any]:
 
 def _turn(seen: Outlook, turn: Turn) -> dict[str, Any]:
     rows = seen.configs[turn.skill].forge.samples_at(turn.level)
-    return {**asdict(turn), "rows": rows}
+    return {
+        "skill": turn.skill, "level": turn.level, "is_replay": turn.is_replay, "rows": rows, "share": turn.share,
+        "reason": turn.reason,
+    }  # fmt: skip
 
 
 def _skill(seen: Outlook, one: Contender) -> dict[str, Any]:
@@ -105,3 +111,42 @@ def _stale(record: QuestRecord) -> dict[str, Any]:
         "id": record.id, "name": record.name, "skill": record.skill, "level": level, "priority": record.priority,
         "reason": f"{record.skill} level {level} is mastered",
     }  # fmt: skip
+
+
+# -- in words ------------------------------------------------------------------------------------------------------
+
+
+def words(turn: dict[str, Any]) -> str:
+    """`bin 3`; a replay is called one."""
+    return f"{turn['skill']} {turn['level']}{' (replay)' if turn['is_replay'] else ''}"
+
+
+def runs(turns: list[dict[str, Any]]) -> str:
+    """`bin 3, sy 1, bin 3 (4 times)`."""
+    counted = [(text, len(list(same))) for text, same in groupby(turns, words)]
+    return ", ".join(text if count == 1 else f"{text} ({count} times)" for text, count in counted)
+
+
+def next_words(found: dict[str, Any]) -> str:
+    """What is forged next and why, in one line."""
+    turn = found["next"]
+    if turn is None:
+        return str(found["why_nothing"])
+    what = f"a replay of {turn['skill']} up to level" if turn["is_replay"] else f"{turn['skill']} level"
+    return f"{what} {turn['level']}, {turn['rows']:,} rows: {turn['reason']}"
+
+
+def when_words(found: dict[str, Any]) -> str:
+    """When that quest is forged."""
+    waiting = found["waiting"]["high"] + found["waiting"]["normal"]
+    text = f"once high and normal are empty ({waiting} {'quest waits' if waiting == 1 else 'quests wait'} there)"
+    return f"{text} and the quests in low that a person put there are trained" if found["low_first"] else text
+
+
+def value(given: Any) -> str:
+    """A setting for people."""
+    if given is None:
+        return "none"
+    if isinstance(given, bool):
+        return "yes" if given else "no"
+    return f"{given:g}" if isinstance(given, float) else str(given) or "none"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from realm_cli.config import CurriculumConfig, SkillPlan
 from realm_cli.configedit import Edit
 from realm_cli.errors import NotFoundError, UsageError, nearest
 from realm_cli.realm import Realm
+from realm_cli.skillbook import load_config, skill_ids
 from realm_cli.yamlfile import NULL
 
 Strategy = Literal["equal", "focus", "weighted", "catch_up"]
@@ -76,38 +77,55 @@ def name_of(settings: CurriculumConfig, known: Collection[str]) -> str:
     return next((one.name for one in PRESETS.values() if not changes(settings, with_preset(settings, one, known))), "")
 
 
-def with_strategy(
-    settings: CurriculumConfig, known: Collection[str], strategy: Strategy | None, focus: str | None, share: float | None
-) -> CurriculumConfig:  # fmt: skip
+Change = Callable[[CurriculumConfig], CurriculumConfig]
+
+
+def preset_change(realm: Realm, name: str) -> Change:
+    """What a preset does to the settings of a realm. Raises `NotFoundError`."""
+    preset, known = preset_of(name), skill_ids(realm)
+    return lambda settings: with_preset(settings, preset, known)
+
+
+def strategy_change(realm: Realm, strategy: Strategy | None, focus: str | None, share: float | None) -> Change:
     """Other values for the strategy and its focus; None leaves one as it is. A focus alone means that strategy."""
+    known = skill_ids(realm)
     if focus and focus not in known:
-        raise NotFoundError(f"there is no skill '{focus[:80]}'", nearest(focus[:80], known))
-    if focus and strategy is None:
-        strategy = "focus"
-    given = {"strategy": strategy, "focus": focus, "focus_share": share}
-    changed: CurriculumConfig = _replaced(settings, **{key: value for key, value in given.items() if value is not None})
-    if changed.strategy == "focus" and not changed.focus:
-        raise UsageError("the strategy focus needs a skill to focus on", "name one: --focus SKILL")
-    return changed
+        raise _no_skill(focus, known)
+    given = {"strategy": strategy or ("focus" if focus else None), "focus": focus, "focus_share": share}
+
+    def change(settings: CurriculumConfig) -> CurriculumConfig:
+        values = {key: value for key, value in given.items() if value is not None}
+        changed: CurriculumConfig = _replaced(settings, **values)
+        if changed.strategy == "focus" and not changed.focus:
+            raise UsageError("the strategy focus needs a skill to focus on", f"name one of: {', '.join(known)}")
+        return changed
+
+    return change
 
 
-def with_skill(
-    settings: CurriculumConfig, known: Mapping[str, int], skill: str, given: Mapping[str, Any]
-) -> CurriculumConfig:  # fmt: skip
-    """Other values for one skill. `known` tells the highest level of each."""
+def skill_change(realm: Realm, skill: str, given: Mapping[str, Any]) -> Change:
+    """Other values for one skill: enabled, priority, weight, target."""
+    known = skill_ids(realm)
     if skill not in known:
-        raise NotFoundError(f"there is no skill '{skill[:80]}'", nearest(skill[:80], known))
+        raise _no_skill(skill, known)
     target = given.get("target")
-    if target is not None and not 1 <= target <= known[skill]:
-        raise UsageError(f"{skill} has no level {target}", f"its levels are 1 to {known[skill]}")
-    plans = _plans(settings, known)
-    plans[skill] = _replaced(plans.get(skill, SkillPlan()), **given)
-    return msgspec.structs.replace(settings, skills=plans)
+    highest = 1 if target is None else load_config(realm, skill).max_level
+    if target is not None and not 1 <= target <= highest:
+        raise UsageError(f"{skill} has no level {target}", f"its levels are 1 to {highest}")
+
+    def change(settings: CurriculumConfig) -> CurriculumConfig:
+        plans = _plans(settings, known)
+        plans[skill] = _replaced(plans[skill], **given)
+        return msgspec.structs.replace(settings, skills=plans)
+
+    return change
 
 
-def save(
-    realm: Realm, change: Callable[[CurriculumConfig], CurriculumConfig], reason: str, *, dry_run: bool = False
-) -> Edit:  # fmt: skip
+def _no_skill(name: str, known: Iterable[str]) -> NotFoundError:
+    return NotFoundError(f"there is no skill '{name[:80]}'", nearest(name[:80], known))
+
+
+def save(realm: Realm, change: Change, reason: str, *, dry_run: bool = False) -> Edit:
     """Write the settings that `change` makes of those in the file, after a snapshot of it."""
     return configedit.edit(
         realm, lambda config: changes(config.curriculum, change(config.curriculum)), reason, dry_run=dry_run
@@ -141,14 +159,27 @@ def _plan_changes(name: str, before: SkillPlan, after: SkillPlan) -> list[tuple[
     ]
 
 
+def changed(edit: Edit) -> list[dict[str, Any]]:
+    """What an edit changed: `{key, before, after}`, the keys as they read below `curriculum:`."""
+    before, after = edit.before.curriculum, edit.after.curriculum
+    found = [
+        {"key": key, "before": getattr(before, key), "after": getattr(after, key)}
+        for key in ("strategy", "focus", "focus_share")
+    ]
+    for name in sorted({*before.skills, *after.skills}):
+        old, new = msgspec.structs.asdict(before.plan(name)), msgspec.structs.asdict(after.plan(name))
+        found += [{"key": f"skills.{name}.{key}", "before": old[key], "after": new[key]} for key in old]
+    return [one for one in found if one["before"] != one["after"]]
+
+
 def was_list(edit: Edit) -> str:
     """What to say when the list of skills became a mapping; empty when it did not."""
     before, after = edit.before.curriculum.skills, edit.after.curriculum.skills
     if not isinstance(before, list) or not before or isinstance(after, list):
         return ""
     return (
-        f"curriculum.skills was a list ({', '.join(before)}); it is a mapping now, in which the others are disabled. A"
-        " skill that comes later is not"
+        f"curriculum.skills was a list ({', '.join(before)}) and is a mapping now, in which the other skills are disabled;"
+        " one that is added later is not"
     )
 
 

@@ -24,7 +24,7 @@ class Contender:
     """What is known of a skill before the decision."""
 
     skill: str
-    plan: SkillPlan = SkillPlan()
+    plan: SkillPlan = field(default_factory=SkillPlan)
     level: int = 1
     """The level in training."""
     mastered: int = 0
@@ -120,7 +120,7 @@ def decide(config: CurriculumConfig, contenders: Sequence[Contender]) -> Decisio
     trained = [one for one in able if not one.has_reached]
     draft = _STRATEGIES[config.strategy](config, contenders, trained, out)
     _add_replays(config, draft, [one for one in able if one.has_reached])
-    draft.notes += _strangers(config, contenders)
+    draft.notes += [*_strangers(config, contenders), *_dead_ends(contenders)]
     total = sum(draft.weights.values())
     shares = {skill: weight / total for skill, weight in draft.weights.items()}
     chosen = _choose(shares, contenders)
@@ -170,7 +170,7 @@ def _kept_out(one: Contender, config: CurriculumConfig) -> tuple[str, str] | Non
         is_list = isinstance(config.skills, list)
         return "disabled", "curriculum.skills does not name it" if is_list else "it is disabled"
     if one.locked_by:
-        return "locked", locked({"unlock": one.locked_by})
+        return "locked", locked(one.locked_by)
     return ("away", one.away) if one.away else None
 
 
@@ -286,6 +286,23 @@ def _strangers(config: CurriculumConfig, contenders: Sequence[Contender]) -> lis
     return [f"curriculum.skills names '{name}', but there is no such skill here" for name in names]
 
 
+def _dead_ends(contenders: Sequence[Contender]) -> list[str]:
+    """Skills that stay locked, as what they wait for is not trained up to there."""
+    known, found = {one.skill: one for one in contenders}, []
+    for one in contenders:
+        for name, level in one.locked_by.items():
+            key = known.get(name)
+            if not one.plan.enabled or (key is not None and key.away):
+                continue
+            if key is None or not key.plan.enabled:
+                why = "there is no such skill here" if key is None else f"{name} is disabled"
+                found.append(f"{one.skill} stays locked: it waits for {name} level {level}, but {why}")
+            elif key.plan.target is not None and key.plan.target < level:
+                why = f"the target of {name} is {key.plan.target}"
+                found.append(f"{one.skill} stays locked: it waits for {name} level {level}, but {why}")
+    return found
+
+
 # -- whose turn it is --------------------------------------------------------------------------------------------
 
 
@@ -320,8 +337,9 @@ def _turn(skill: str, shares: Mapping[str, float], contenders: Sequence[Contende
 
 
 def _why(draft: _Draft, shares: Mapping[str, float], skill: str) -> str:
-    share = "the only skill that can be forged" if len(shares) == 1 else f"{percent(shares[skill])} of the quests"
-    return share + draft.why.get(skill, "")
+    if len(shares) == 1 and not draft.waits:
+        return "the only skill that can be forged"
+    return f"{percent(shares[skill])} of the quests{draft.why.get(skill, '')}"
 
 
 def _verdict(

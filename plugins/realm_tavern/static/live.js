@@ -94,7 +94,7 @@ async function refetch(element) {
 function replace(element, html) {
   const inside = document.activeElement;
   const typing = element.contains(inside) && inside.matches("input, select, textarea");
-  if (typing || element.querySelector(".dragging, details[open]:not([data-keep])")) {
+  if (typing || element.querySelector(".dragging, .edited, details[open]:not([data-keep])")) {
     setTimeout(() => refetch(element), POLL_MS); // not under the hands of who works in it
     return;
   }
@@ -151,6 +151,8 @@ function showAges() {
   });
 }
 
+document.addEventListener("input", (event) => event.target.closest("form[data-post]")?.classList.add("edited"));
+
 document.addEventListener("submit", async (event) => {
   const form = event.target;
   if (event.defaultPrevented || !form.hasAttribute("data-post")) return;
@@ -160,6 +162,7 @@ document.addEventListener("submit", async (event) => {
   button.disabled = true;
   try {
     say((await post(form.action, given)).said, "plain");
+    form.classList.remove("edited");
   } catch (error) {
     say(error.message, "bad");
   } finally {
