@@ -73,5 +73,5 @@ def _value_in(text: str, golden: str) -> str:
         return ""
     if tail in TRUTHS or (tail.isascii() and tail.isdecimal()):
         return tail
-    digits = DIGITS.union(character for character in golden if not character.isascii())
+    digits = DIGITS.union([character for character in set(golden) if not character.isascii()])
     return tail if digits.issuperset(tail) else ""

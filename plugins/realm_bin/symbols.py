@@ -20,7 +20,9 @@ WORDS = (
     "yak", "zig",
 )  # fmt: skip
 SIGNS = tuple("!$%&?@^~")
-"""ASCII, so that only values have other characters, and in no use here; `#` and `*` can be part of an emoji."""
+NAMES = (*WORDS, *SIGNS)
+"""Of operations. Signs are ASCII, so that nothing but values has other characters, and in no other use here; `#` and
+`*` can be part of an emoji."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,6 @@ class Symbols:
 
 def draw_symbols(call: Call, rng: random.Random) -> Symbols:
     """Two symbols for the bits, and a word or a sign for each operation of the call."""
-    zero, one = rng.sample(BITS, 2)
     used = call.operations()
-    words, signs = rng.sample(WORDS, len(used)), rng.sample(SIGNS, len(used))
-    names = {name: rng.choice(pair) for name, *pair in zip(used, words, signs, strict=True)}
-    return Symbols(zero, one, names)
+    zero, one = rng.sample(BITS, 2)
+    return Symbols(zero, one, dict(zip(used, rng.sample(NAMES, len(used)), strict=True)))
