@@ -12,6 +12,7 @@ from realm_cli import store
 from realm_cli.realm import Realm
 from realm_cli.records import now
 from realm_cli.skillbook import ALIASES, SkillConfig
+from realm_http_skill.faces import MOST
 from realm_http_skill.records import ServedLevel, ServerRecord
 from realm_http_skill.wire import Missing, SkillServer
 
@@ -73,7 +74,7 @@ class Acquaintance:
         levels = self._levels()
         self._check(info, levels)
         return ServerRecord(
-            skill=self._config.id, url=self._server.url, skill_version=str(info.version)[:100], most=max(0, info.most),
+            skill=self._config.id, url=self._server.url, skill_version=str(info.version)[:100], most=min(max(0, info.most), MOST),
             levels=levels, since=now(),
         )  # fmt: skip
 

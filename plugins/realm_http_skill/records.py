@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import msgspec
 
@@ -14,7 +14,7 @@ class ServedLevel(msgspec.Struct, frozen=True, kw_only=True):
 
     level: int
     name: str = ""
-    space: int | None = None
+    space: Annotated[int, msgspec.Meta(ge=1)] | None = None
     """How many distinct problems it has; None = endless, or not said."""
 
 

@@ -17,7 +17,9 @@ PROMPTS = ("user_prompt", "prompt")
 ANSWERS = ("assistant_response", "solution", "answer")
 LONGEST = 200_000
 """Characters of a prompt or an answer."""
-LONGEST_KEY = 200
+LONGEST_KEY = 10_000
+"""Characters of a key that a server gives: the split is that of the skill itself only where the key is whole."""
+LONGEST_PROMPT_KEY = 200
 LONGEST_META = 10_000
 """Bytes as JSON."""
 
@@ -26,13 +28,30 @@ class ShapeError(Exception):
     """The answer holds no problems; the message says why."""
 
 
-def problems(said: Any) -> list[Problem]:
+def problems(said: Any, level: int) -> list[Problem]:
     """The problems of an answer: `{samples}`, `{puzzles}` or a list of items. Raises `ShapeError`."""
     if isinstance(said, dict):
+        _check_level(said.get("level_info"), level)
         said = next((said[name] for name in LISTS if name in said), None)
     if not isinstance(said, list):
         raise ShapeError(f"there is no list under {', '.join(LISTS)}")
-    return [_problem(item, number) for number, item in enumerate(said, 1)]
+    found = [_problem(item, number) for number, item in enumerate(said, 1)]
+    _check_keys(found)
+    return found
+
+
+def _check_level(told: Any, level: int) -> None:
+    """An eval's level is that of its problems, so a server has to give those that were asked for."""
+    if isinstance(told, dict) and str(told.get("level", level)) != str(level):
+        raise ShapeError(f"`level_info` tells level {str(told['level'])[:20]}, but level {level} was asked for")
+
+
+def _check_keys(found: list[Problem]) -> None:
+    """One problem with two keys could be on both sides of the split."""
+    keys: dict[str, str] = {}
+    for number, problem in enumerate(found, 1):
+        if keys.setdefault(problem.prompt, problem.key) != problem.key:
+            raise ShapeError(f"item {number} has another key than an earlier one with the same prompt")
 
 
 def _problem(item: Any, number: int) -> Problem:
@@ -41,8 +60,10 @@ def _problem(item: Any, number: int) -> Problem:
     prompt, answer = _text(item, PROMPTS, number), _text(item, ANSWERS, number)
     key = item.get("key", item.get("problem_key"))
     if not isinstance(key, str) or not key.strip() or not _is_text(key):
-        key = normalised(prompt)
-    return Problem(prompt, answer, short(key), _meta(item.get("meta")))
+        key, longest = normalised(prompt), LONGEST_PROMPT_KEY
+    else:
+        longest = LONGEST_KEY
+    return Problem(prompt, answer, short(key, longest), _meta(item.get("meta")))
 
 
 def _meta(said: Any) -> dict[str, Any]:
@@ -79,6 +100,6 @@ def normalised(prompt: str) -> str:
     return " ".join(unicodedata.normalize("NFC", prompt).split()).casefold()
 
 
-def short(key: str) -> str:
+def short(key: str, longest: int) -> str:
     """A key as it is, or its hash where it is long."""
-    return key if len(key) <= LONGEST_KEY else hashlib.sha256(key.encode()).hexdigest()
+    return key if len(key) <= longest else hashlib.sha256(key.encode()).hexdigest()

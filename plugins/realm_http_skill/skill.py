@@ -82,8 +82,8 @@ class HttpSkill:
             if split == "train":
                 found = self._generated(level, count, seed)
             else:
-                found = self._of_evals(f"/eval?level={level}&count={count}&seed={seed}")
-            if found and all(belongs(self, level, problem, split) for problem in found):
+                found = self._of_evals(f"/eval?level={level}&count={count}&seed={seed}", level)
+            if self._as_wanted(found, level, count, split):
                 return found
         rng = random.Random(f"{self.id} level {level} {split} seed {seed}")
         found = list(distinct(self, level, count, rng, split))
@@ -100,6 +100,14 @@ class HttpSkill:
             digest = hashlib.sha256(f"{self.id} level {level} {split} seed {seed} batch {number}".encode()).digest()
             yield from self._generated(level, BATCH, int.from_bytes(digest[:8], "big") >> (64 - SEED_BITS))
 
+    def _as_wanted(self, found: list[Problem], level: int, count: int, split: Split) -> bool:
+        """Whether a server gave what the skill itself would: of that side of the split, no more, no less, no twins in evals."""
+        if split == "train" and len(found) < count:
+            return False
+        if split == "eval" and len({problem.key for problem in found}) < len(found):
+            return False
+        return 0 < len(found) <= count and all(belongs(self, level, problem, split) for problem in found)
+
     # -- asking --------------------------------------------------------------------------------------------------
 
     def _met(self) -> ServerRecord:
@@ -109,7 +117,7 @@ class HttpSkill:
     def _generated(self, level: int, count: int, seed: int) -> list[Problem]:
         self._met()
         said = self._asked("/generate", {"level": level, "count": count, "seed": seed})
-        found = self._problems("/generate", said)
+        found = self._problems("/generate", said, level)
         if not found:
             raise self._server.garbled("/generate", said, "it holds no problem")
         return found[:count]
@@ -117,18 +125,18 @@ class HttpSkill:
     def _examples(self, level: int) -> list[Problem]:
         """The server's own problems for evals, where it has some."""
         self._met()
-        return self._of_evals(f"/eval?level={level}") or self._of_evals(f"/eval/{level}")
+        return self._of_evals(f"/eval?level={level}", level) or self._of_evals(f"/eval/{level}", level)
 
-    def _of_evals(self, path: str) -> list[Problem]:
+    def _of_evals(self, path: str, level: int) -> list[Problem]:
         """The problems at a path; none where there is nothing."""
         try:
-            return self._problems(path, self._server.ask(path, seconds=WORK_SECONDS))
+            return self._problems(path, self._server.ask(path, seconds=WORK_SECONDS), level)
         except Missing:
             return []
 
-    def _problems(self, path: str, said: Any) -> list[Problem]:
+    def _problems(self, path: str, said: Any, level: int) -> list[Problem]:
         try:
-            return shapes.problems(said)
+            return shapes.problems(said, level)
         except shapes.ShapeError as error:
             raise self._server.garbled(path, said, str(error)) from None
 
@@ -142,6 +150,12 @@ class HttpSkill:
         """Say once when the same seed gives other problems: what is forged then cannot be forged again."""
         if self._heeds_seeds is None:
             once, again = (self._generated(level, PROBE, 1) for _ in range(2))
+            keys = {problem.prompt: problem.key for problem in once}
+            if any(keys.get(problem.prompt, problem.key) != problem.key for problem in again):
+                raise self._server.away(
+                    "gives one problem other keys at other times, so it could be on both sides of the split",
+                    "give each problem the same key always, or none: then its prompt names it",
+                )
             self._heeds_seeds = once == again
             if not self._heeds_seeds:
                 log.warning(

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from realm_cli.errors import SkillAwayError
+from realm_http_skill import timed
 
 LOOK_SECONDS = 5.0
 WORK_SECONDS = 60.0
@@ -44,7 +45,7 @@ class _Stays(urllib.request.HTTPRedirectHandler):
         """Leave it an error."""
 
 
-_OPENER = urllib.request.build_opener(_Stays)
+_OPENER = urllib.request.build_opener(_Stays, timed.Plain, timed.Secure)
 
 
 class SkillServer:
@@ -96,7 +97,7 @@ class SkillServer:
         request = urllib.request.Request(self.url + path, data, headers)
         try:
             with _OPENER.open(request, timeout=max(0.1, deadline - time.monotonic())) as answer:
-                return self._read(path, answer, deadline)
+                return self._read(path, answer)
         except urllib.error.HTTPError as error:
             with error:
                 return self._refused(path, body, deadline, error)
@@ -105,18 +106,17 @@ class SkillServer:
         except (OSError, http.client.HTTPException) as error:
             if isinstance(getattr(error, "reason", None), TimeoutError):
                 raise TimeoutError from None
-            raise _PassingError(f"does not answer: {getattr(error, 'reason', error) or type(error).__name__}") from None
+            said = shown(str(getattr(error, "reason", error)) or type(error).__name__)
+            raise _PassingError(f"does not answer: {said}") from None
 
-    def _read(self, path: str, answer: Any, deadline: float) -> bytes:
-        """The body, in pieces: a server that sends byte by byte does not hold us for ever."""
+    def _read(self, path: str, answer: Any) -> bytes:
+        """The body, in pieces, so that there is an end to its size."""
         pieces, size = [], 0
         while piece := answer.read1(65536):
             pieces.append(piece)
             size += len(piece)
             if size > BYTES:
                 raise self.away(f"answers {path} with more than {BYTES // 2**20} MiB")
-            if time.monotonic() > deadline:
-                raise TimeoutError
         if answer.length:
             raise _PassingError(f"broke off in the middle of its answer to {path}")
         return b"".join(pieces)

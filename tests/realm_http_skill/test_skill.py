@@ -14,7 +14,7 @@ from realm_cli.manager import Manager
 from realm_cli.realm import Realm
 from realm_cli.sampling import draws, sample
 from realm_cli.skillbook import GuildSkill, open_skill
-from realm_cli.skills import Problem, split_of
+from realm_cli.skills import Problem, Split, split_of
 from realm_guild import curriculum
 from realm_guild.api import get_skill, get_trainer
 from realm_http_skill import wire
@@ -36,6 +36,23 @@ def test_get_trainer_gives_the_same_in_process_and_through_the_server(far: Realm
 
     assert there.sample(level=level, count=120, seed=5) == here.sample(level=level, count=120, seed=5)
     assert there.sample(level=level, count=5) != there.sample(level=level, count=5) or level == 1
+
+
+def test_sy_is_the_same_through_its_server_too(realm: Realm, home: Realm) -> None:
+    server = SkillServerProcess(home, "sy", "-q")
+    try:
+        text = (realm.skills / "sy.yaml").read_text().replace("plugin: sy", f"api: {server.url}")
+        (realm.skills / "sy.yaml").write_text(text.partition("settings:")[0])
+        here, there = (open_skill(one, Manager.of(one), "sy").skill for one in (home, realm))
+        asked: list[tuple[int, Split]] = [(1, "train"), (1, "eval"), (25, "train"), (50, "train"), (50, "eval")]
+        for level, split in asked:
+            found = sample(here, level, 12, 3, split)
+            assert sample(there, level, 12, 3, split) == found
+            for problem in found[:3]:
+                for reply in (problem.answer, problem.answer[:-1], problem.prompt, ""):
+                    assert there.judge(problem, reply) == here.judge(problem, reply)
+    finally:
+        assert server.end() == 0
 
 
 @pytest.mark.parametrize("level", [1, 6])
@@ -286,14 +303,22 @@ def test_beyond_loopback_the_token_is_asked_for(home: Realm, realm: Realm, monke
 
 
 def test_keys_come_from_the_item_else_from_the_prompt_apart_from_its_wording() -> None:
-    said = {"items": [{"prompt": "Say  X\n", "solution": {"x": 1}}, {"prompt": "p", "solution": "s", "key": "K" * 300}]}
+    said = {
+        "items": [{"prompt": "Say  X\n", "solution": {"x": 1}}, {"prompt": "p", "solution": "s", "key": "K" * 10_001}]
+    }
 
-    one, other = problems(said)
+    one, other = problems(said, 1)
 
     assert (one.key, one.answer) == ("say x", '{"x": 1}')
-    assert (len(other.key), problems([{"user_prompt": "p", "assistant_response": "s", "key": "k"}])[0].key) == (64, "k")
+    assert (len(other.key), problems([{"user_prompt": "p", "assistant_response": "s", "key": "k"}], 1)[0].key) == (
+        64,
+        "k",
+    )
+    (kept,) = problems([{"prompt": "p", "solution": "s", "key": "K" * 300}], 1)
+    (long,) = problems([{"prompt": "p" * 300, "solution": "s"}], 1)
+    assert (kept.key, len(long.key)) == ("K" * 300, 64)
     with pytest.raises(ShapeError):
-        problems({"results": []})
+        problems({"results": []}, 1)
 
 
 def test_whatever_an_item_holds_beside_its_texts_can_be_kept() -> None:
@@ -302,6 +327,6 @@ def test_whatever_an_item_holds_beside_its_texts_can_be_kept() -> None:
         {"prompt": "p", "solution": [1, "é"], "meta": 3},
     ]
 
-    found = problems(odd)
+    found = problems(odd, 1)
 
     assert [(one.answer, one.meta) for one in found] == [(str(10**30), {}), ('[1, "é"]', {})]
