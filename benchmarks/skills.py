@@ -15,13 +15,21 @@ from realm_sy.skill import SySkill
 
 ROUNDS = 5
 SECONDS = 0.6
+EVERY_KIND = BinSkill({"eval_kinds": [40, 20, 20, 20], "symbols": {1: 75}})
+"""BIN with auxiliary kinds and symbols at every level."""
 GENERATION = (
     ("bin", BinSkill(), 5, 20_000),
     ("bin", BinSkill(), 25, 5_000),
+    ("bin, every kind", EVERY_KIND, 5, 20_000),
+    ("bin, every kind", EVERY_KIND, 25, 5_000),
     ("sy", SySkill(), 10, 1_000),
     ("sy", SySkill(), 50, 150),
 )
-JUDGING = (("bin", BinSkill(), (5, 25), 50_000), ("sy", SySkill(), (10, 50), 10_000))
+JUDGING = (
+    ("bin", BinSkill(), (5, 25), 50_000),
+    ("bin, every kind", EVERY_KIND, (5, 25), 50_000),
+    ("sy", SySkill(), (10, 50), 10_000),
+)
 GYM = ("base_conversion", "count_bits", "letter_jumble")
 
 
