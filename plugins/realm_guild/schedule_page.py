@@ -16,7 +16,7 @@ from realm_cli.realm import Realm
 from realm_guild import outlook, presets
 from realm_guild.presets import Change, Strategy
 
-PARTS = ("next", "strategy", "skills")
+PARTS = ("next", "strategy", "skill")
 Name = Annotated[str, Meta(min_length=1, max_length=80)]
 
 
@@ -60,7 +60,11 @@ def make(realm: Realm, manager: Manager) -> Blueprint:
         part = fragment()
         if part not in ("", *PARTS):
             raise NotFoundError(f"the page has no part '{part[:40]}'", f"known: {', '.join(PARTS)}")
-        return render(f"schedule/{part or 'page'}.html", plan=facts(), presets=presets.PRESETS, outlook=outlook)
+        plan = facts()
+        one = next((one for one in plan["skills"] if one["id"] == request.args.get("skill")), None)
+        if part == "skill" and one is None:
+            raise NotFoundError("the page has no such skill", "known: " + ", ".join(one["id"] for one in plan["skills"]))
+        return render(f"schedule/{part or 'page'}.html", plan=plan, one=one, presets=presets.PRESETS, outlook=outlook)
 
     @routes.get("/api/schedule", endpoint="api")
     def api() -> dict[str, Any]:
