@@ -10,7 +10,7 @@
 | `record_checkpoint(entry)` | adds a record to its hero's ledger; for the battle |
 | `extract_step(name)` | the step in a checkpoint's name; an error when it does not parse |
 | `list_skills()`, `get_skill(id)`, `get_trainer(id)` | skills of the realm, their settings, their problems |
-| `TrainerEngine().run_job(files)` | one battle over given quests |
+| `TrainerEngine().run_job(config)` | one battle over given quests: `{"quests": files, "priority": "high", "again": False}`, or a list of files |
 | `get_host(id)`, `get_service_url(service)`, `is_trainer_local()` | the registry of machines |
 | `VaultKeeper()` | `.locate(id)`, `.fetch(id, dest)`, `.register(id)`, `.search(type=)` |
 | `VaultDiscovery().scan_all()` | registers the realm's own assets |

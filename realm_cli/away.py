@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import msgspec
 
@@ -22,6 +22,7 @@ from realm_cli.errors import NotFoundError, RealmError, UsageError
 from realm_cli.ledger import Ledger
 from realm_cli.realm import Realm
 from realm_cli.records import EventRecord, Record, is_moment, now, seconds_since
+from realm_cli.snapshot_records import HeroView
 from realm_cli.terminal import human_seconds
 from realm_cli.watchtower import GOLD_PER_QUEST, STEPS_PER_LEVEL, Snapshot
 
@@ -124,7 +125,7 @@ def remember(realm: Realm) -> None:
 
 def account(realm: Realm, snapshot: Snapshot, before: Before, most: int = READ_BYTES) -> Account:
     """What happened since `before`, reading `most` bytes of each log at most."""
-    hero = str(snapshot.hero["name"])
+    hero = str(snapshot.hero.name)
     heads, events_whole = _events(realm, before.at, most)
     ends, ends_whole = _ends(realm, hero, before.at, most)
     known = [event for event in map(_whole, heads) if event is not None]
@@ -133,7 +134,7 @@ def account(realm: Realm, snapshot: Snapshot, before: Before, most: int = READ_B
     troubles = [event for event in known if eventwords.worth(event) == eventwords.BAD]
     found = Account(
         since=before.at, until=now(), seconds=round(seconds_since(before.at), 1), hero=hero,
-        steps=Change(step, int(snapshot.hero["step"])), quests=dict(ends), levels=levels,
+        steps=Change(step, int(snapshot.hero.step)), quests=dict(ends), levels=levels,
         champion=next((_told(event) for event in reversed(known) if event.name == "new_champion"), None),
         troubles=[_told(event) for event in troubles[-SHOWN_TROUBLES:]],
         events=dict(Counter(head.name for head, _ in heads)), complete=events_whole and ends_whole, lines=[],
@@ -231,7 +232,7 @@ def _step_at(realm: Realm, hero: str, moment: str) -> int:
 
 
 def _changed(before: dict[str, int], snapshot: Snapshot) -> dict[str, Change]:
-    pairs = {name: Change(before.get(name, 1), skill["level"]) for name, skill in snapshot.skills.items()}
+    pairs = {name: Change(before.get(name, 1), skill.level) for name, skill in snapshot.skills.items()}
     return {name: change for name, change in pairs.items() if change.before != change.after}
 
 
@@ -243,7 +244,7 @@ def _risen(events: list[EventRecord], hero: str, snapshot: Snapshot) -> dict[str
         level = event.facts.get(key)
         if isinstance(level, int) and event.facts.get("hero", hero) == hero and event.name.startswith("skill_"):
             first.setdefault(str(event.facts.get("skill")), level)
-    return _changed({**{name: skill["level"] for name, skill in snapshot.skills.items()}, **first}, snapshot)
+    return _changed({**{name: skill.level for name, skill in snapshot.skills.items()}, **first}, snapshot)
 
 
 def _told(event: EventRecord) -> Told:
@@ -302,10 +303,10 @@ def _quests(outcomes: dict[str, int]) -> str:
     return "; ".join([*told, *([", ".join(others) if told else f"quests: {', '.join(others)}"] if others else [])])
 
 
-def _steps(found: Account, hero: dict[str, Any]) -> str:
+def _steps(found: Account, hero: HeroView) -> str:
     before, after = found.steps.before, found.steps.after
     risen = after // STEPS_PER_LEVEL > before // STEPS_PER_LEVEL
-    level = f", {hero['name']} is level {hero['level']} now" if risen else ""
+    level = f", {hero.name} is level {hero.level} now" if risen else ""
     return f"{_many(after - before, 'step')}: {before:,} to {after:,}{level}"
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 from realm_cli.records import EvalView, SampleView
+from realm_cli.snapshot_records import HeroView, MasteryView, SkillView
 
 CLOSED = "closed"
 """Stands wherever the accuracy of a closed level is shown: its whole table is trained, so it may be known by heart."""
@@ -28,11 +28,11 @@ def with_interval(share: float, interval: Iterable[float], evals: int | None = N
     return f"{percent(share)} ({low}{TO}{high}{counted})"
 
 
-def accuracy(skill: dict[str, Any]) -> str:
+def accuracy(skill: SkillView) -> str:
     """The standing at the level in training, of a skill as the watchtower shows it."""
-    if skill["accuracy"] is None or skill["interval"] is None:
+    if skill.accuracy is None or skill.interval is None:
         return "not evaluated yet"
-    return with_interval(skill["accuracy"], skill["interval"], skill["evals"])
+    return with_interval(skill.accuracy, skill.interval, skill.evals)
 
 
 def power(value: float | None, what: str, real: float | None) -> str:
@@ -40,12 +40,12 @@ def power(value: float | None, what: str, real: float | None) -> str:
     return "-" if value is None or real is None else f"{value:.4g} ({what} {real:.4f})"
 
 
-def powers(hero: dict[str, Any]) -> dict[str, str]:
+def powers(hero: HeroView) -> dict[str, str]:
     """Attack, defence and accuracy of a hero as the watchtower shows it."""
     return {
-        "atk": power(hero["atk"], "loss", hero["loss"]),
-        "def": power(hero["def"], "val loss", hero["val_loss"]),
-        "acc": "-" if hero["acc"] is None else percent(hero["acc"]),
+        "atk": power(hero.atk, "loss", hero.loss),
+        "def": power(hero.defence, "val loss", hero.val_loss),
+        "acc": "-" if hero.acc is None else percent(hero.acc),
     }
 
 
@@ -60,22 +60,22 @@ def levels(numbers: Iterable[int]) -> str:
     return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}{TO}{run[-1]}" for run in runs)
 
 
-def lost(skill: dict[str, Any]) -> list[dict[str, Any]]:
+def lost(skill: SkillView) -> list[MasteryView]:
     """The mastered levels whose last eval fell below the threshold."""
-    return [one for one in skill["mastered"] if one["now"] is not None and one["now"] < skill["threshold"] - 1e-9]
+    return [one for one in skill.mastered if one.now is not None and one.now < skill.threshold - 1e-9]
 
 
-def mastered(skill: dict[str, Any]) -> str:
+def mastered(skill: SkillView) -> str:
     """`mastered 1, 2; lost 2 (64 %)`; empty without a mastered level."""
-    if not skill["mastered"]:
+    if not skill.mastered:
         return ""
-    gone = ", ".join(f"{one['level']} ({percent(one['now'])})" for one in lost(skill))
-    return f"mastered {levels(one['level'] for one in skill['mastered'])}" + (f"; lost {gone}" if gone else "")
+    gone = ", ".join(f"{one.level} ({percent(one.now or 0)})" for one in lost(skill))
+    return f"mastered {levels(one.level for one in skill.mastered)}" + (f"; lost {gone}" if gone else "")
 
 
-def locked(skill: dict[str, Any]) -> str:
-    """What has to be mastered before the skill is trained; empty for an open one."""
-    missing = [f"{name} level {level}" for name, level in skill["unlock"].items()]
+def locked(unlock: Mapping[str, int]) -> str:
+    """What has to be mastered before a skill is trained, of the levels that its `unlock` still waits for; empty for none."""
+    missing = [f"{name} level {level}" for name, level in unlock.items()]
     return f"locked until {' and '.join(missing)} {'are' if len(missing) > 1 else 'is'} mastered" if missing else ""
 
 

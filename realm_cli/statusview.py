@@ -7,6 +7,7 @@ from typing import Any
 
 from realm_cli import phrases
 from realm_cli.records import EvalView
+from realm_cli.snapshot_records import SkillView
 from realm_cli.surroundings import GpuView, Surroundings
 from realm_cli.terminal import facts, human_bytes, human_seconds
 from realm_cli.watchtower import ENDED, Snapshot
@@ -39,35 +40,33 @@ def _hero(snapshot: Snapshot) -> str:
     powers = phrases.powers(hero)
     return _facts(
         [
-            ("hero", f"{hero['name']}, level {hero['level']}"),
-            ("xp", f"{hero['xp']:,} steps"),
-            ("gold", f"{hero['gold']:,}"),
+            ("hero", f"{hero.name}, level {hero.level}"),
+            ("xp", f"{hero.xp:,} steps"),
+            ("gold", f"{hero.gold:,}"),
             ("atk", powers["atk"]),
             ("def", powers["def"]),
             ("acc", powers["acc"]),
-            ("champion", f"step {champion['step']:,}, chosen by {champion['by']}" if champion else None),
-            ("saved", f"{hero['checkpoints']} checkpoint{'' if hero['checkpoints'] == 1 else 's'}"),
+            ("champion", f"step {champion.step:,}, chosen by {champion.by}" if champion else None),
+            ("saved", f"{hero.checkpoints} checkpoint{'' if hero.checkpoints == 1 else 's'}"),
         ]
     )
 
 
 def _battle(snapshot: Snapshot) -> str:
-    battle, reason = snapshot.battle, phrases.why(snapshot.battle["reason"] or "")
-    running = battle["tokens_per_s"] is not None
-    quest = battle["quest"] and f"{battle['quest']} {battle.get('quest_name') or ''}".strip()
-    done = (
-        quest and battle.get("samples_total") and f"{battle['samples_done']:,} of {battle['samples_total']:,} samples"
-    )
-    left = f"quest {human_seconds(battle['eta_s'])}, board {human_seconds(battle['board_eta_s'])}"
+    battle, reason = snapshot.battle, phrases.why(snapshot.battle.reason or "")
+    running = battle.tokens_per_s is not None
+    quest = battle.quest and f"{battle.quest} {battle.quest_name or ''}".strip()
+    done = quest and battle.samples_total and f"{battle.samples_done:,} of {battle.samples_total:,} samples"
+    left = f"quest {human_seconds(battle.eta_s)}, board {human_seconds(battle.board_eta_s)}"
     last = snapshot.training.last_eval if snapshot.training else None
     return _facts(
         [
-            ("battle", battle["state"] + (f": {reason}" if reason else "")),
+            ("battle", battle.state + (f": {reason}" if reason else "")),
             ("quest", quest),
             ("done", done),
-            ("speed", f"{battle['tokens_per_s']:,.0f} trained tokens/s" if running else None),
+            ("speed", f"{battle.tokens_per_s:,.0f} trained tokens/s" if running else None),
             ("left", left if running and quest else None),
-            ("heartbeat", f"{battle['heartbeat_age_s']} s ago" if battle.get("pid") else None),
+            ("heartbeat", f"{battle.heartbeat_age_s} s ago" if battle.pid else None),
             *(_last_eval(last) if last else []),
             ("next", _hint(snapshot)),
         ]
@@ -87,15 +86,15 @@ def _last_eval(view: EvalView) -> list[tuple[str, str]]:
 def _hint(snapshot: Snapshot) -> str | None:
     """What to do when nothing runs."""
     board = snapshot.board
-    if snapshot.battle["state"] not in (*ENDED, "dead"):
+    if snapshot.battle.state not in (*ENDED, "dead"):
         return None
-    if board["inbox"] + board["high"] + board["normal"] + board["low"] + board["processing"] == 0:
+    if board.queued + board.processing == 0:
         return "go on learning: realm play"
     return "realm battle start trains what waits, realm play goes on for ever"
 
 
 def _board(snapshot: Snapshot) -> str:
-    return f"{'board':<{LABEL}}  " + ", ".join(f"{name} {count}" for name, count in snapshot.board.items())
+    return f"{'board':<{LABEL}}  " + ", ".join(f"{name} {count}" for name, count in snapshot.board.counts().items())
 
 
 def _skills(snapshot: Snapshot) -> str:
@@ -106,16 +105,16 @@ def _skills(snapshot: Snapshot) -> str:
     return "\n".join(blocks) or _facts([("skill", "none installed")])
 
 
-def _skill(name: str, skill: dict[str, Any]) -> str:
-    locked = phrases.locked(skill)
+def _skill(name: str, skill: SkillView) -> str:
+    locked = phrases.locked(skill.unlock)
     if locked:
         return _facts([("skill", f"{name}, {locked}")])
-    closed = f", {phrases.CLOSED}" if skill["closed"] else ""
-    text = f"{name}, level {skill['level']} of {skill['max_level']} in training: {phrases.accuracy(skill)}{closed}"
+    closed = f", {phrases.CLOSED}" if skill.closed else ""
+    text = f"{name}, level {skill.level} of {skill.max_level} in training: {phrases.accuracy(skill)}{closed}"
     pairs = [
         ("skill", text),
         ("", phrases.mastered(skill)),
-        ("", skill["flagged"] and f"suspicious: {skill['flagged']}"),
+        ("", skill.flagged and f"suspicious: {skill.flagged}"),
     ]
     return _facts(pairs)
 

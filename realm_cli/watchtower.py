@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import time
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from msgspec import to_builtins
+import msgspec
+from msgspec.structs import replace
 
 from realm_cli import belonging, champions, inbox, journal, skillstate, status, store, surroundings
 from realm_cli.ledger import Ledger
@@ -22,6 +22,7 @@ from realm_cli.records import EventRecord, TrainingStatus, seconds_since
 from realm_cli.skill_records import EvalLine, Mastery, SkillState
 from realm_cli.skillbook import GuildSkill, open_skills
 from realm_cli.skills import is_closed
+from realm_cli.snapshot_records import BattleView, BoardView, ChampionView, HeroView, MasteryView, SkillView
 from realm_cli.surroundings import Surroundings
 
 log = logging.getLogger("realm.watchtower")
@@ -33,17 +34,16 @@ UNCHANGED_NS = 2_000_000_000
 """A folder that changed later than this before it was listed may change once more within the same tick of its clock."""
 
 
-@dataclass(frozen=True)
-class Snapshot:
-    """One look at the realm; the dictionaries have the stable keys of `realm status --json`."""
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """One look at the realm."""
 
-    hero: dict[str, Any]
-    battle: dict[str, Any]
-    board: dict[str, Any]
-    skills: dict[str, Any]
+    hero: HeroView
+    battle: BattleView
+    board: BoardView
+    skills: dict[str, SkillView]
     training: TrainingStatus | None
     """What the battle wrote last, whole."""
-    champion: dict[str, Any] | None
+    champion: ChampionView | None
     pending_evals: int
     around: Surroundings
     """Services, tasks, GPUs, disk, health, transfers, what the Oracle has loaded."""
@@ -51,14 +51,13 @@ class Snapshot:
     @property
     def battle_state(self) -> str:
         """The state of the battle, `dead` when it ended without saying so."""
-        return str(self.battle["state"])
+        return self.battle.state
 
     def as_json(self) -> dict[str, Any]:
         """The document of `realm status --json`."""
-        return {
-            "hero": self.hero, "battle": self.battle, "board": self.board, "skills": self.skills,
-            "champion": self.champion, "pending_evals": self.pending_evals, **to_builtins(self.around),
-        }  # fmt: skip
+        shown = {name: getattr(self, name) for name in ("hero", "battle", "board", "skills", "champion")}
+        plain: dict[str, Any] = msgspec.to_builtins({**shown, "pending_evals": self.pending_evals})
+        return {**plain, **msgspec.to_builtins(self.around)}
 
 
 def gaze(realm: Realm, manager: Manager) -> Snapshot:
@@ -79,14 +78,16 @@ def gaze(realm: Realm, manager: Manager) -> Snapshot:
 def refreshed(before: Snapshot, training: TrainingStatus | None) -> Snapshot:
     """The snapshot with what the battle says now; nothing else is read again."""
     hero = before.hero
-    if training is not None and training.hero == hero["name"] and is_running(training.process):
-        loss, val_loss = training.smoothed_loss, training.val_loss
-        moved = {"step": training.step, "xp": training.step, "level": training.step // STEPS_PER_LEVEL}
-        hero = {**hero, **moved, "atk": _inverse(loss), "def": _inverse(val_loss), "loss": loss, "val_loss": val_loss}
+    if training is not None and training.hero == hero.name and is_running(training.process):
+        loss, val_loss, step = training.smoothed_loss, training.val_loss, training.step
+        hero = replace(
+            hero, step=step, xp=step, level=step // STEPS_PER_LEVEL, atk=_inverse(loss), defence=_inverse(val_loss),
+            loss=loss, val_loss=val_loss,
+        )  # fmt: skip
     return replace(before, hero=hero, battle=_battle(training), training=training)
 
 
-def _hero(realm: Realm, training: TrainingStatus | None, skills: dict[str, Any]) -> dict[str, Any]:
+def _hero(realm: Realm, training: TrainingStatus | None, skills: dict[str, SkillView]) -> HeroView:
     name = realm.config.hero
     ledger = Ledger(realm, name)
     steps = ledger.steps()
@@ -96,24 +97,16 @@ def _hero(realm: Realm, training: TrainingStatus | None, skills: dict[str, Any])
     newest = next(iter(ledger.list_all(1)), None) if mine is None else None
     loss = mine.smoothed_loss if mine else (newest.train_loss if newest else None)
     val_loss = mine.val_loss if mine else (newest.val_loss if newest else None)
-    return {
-        "name": name,
-        "step": step,
-        "level": step // STEPS_PER_LEVEL,
-        "xp": step,
-        "gold": GOLD_PER_QUEST * journal.count_completed(realm.journal, name),
-        "atk": _inverse(loss),
-        "def": _inverse(val_loss),
-        "acc": _accuracy(skills),
-        "loss": loss,
-        "val_loss": val_loss,
-        "checkpoints": len(steps),
-    }
+    return HeroView(
+        name=name, step=step, level=step // STEPS_PER_LEVEL, xp=step,
+        gold=GOLD_PER_QUEST * journal.count_completed(realm.journal, name), atk=_inverse(loss),
+        defence=_inverse(val_loss), acc=_accuracy(skills), loss=loss, val_loss=val_loss, checkpoints=len(steps),
+    )  # fmt: skip
 
 
-def _accuracy(skills: dict[str, Any]) -> float | None:
+def _accuracy(skills: dict[str, SkillView]) -> float | None:
     """ACC: mean eval accuracy of the levels in training, over the skills that were evaluated."""
-    found = [skill["accuracy"] for skill in skills.values() if skill["accuracy"] is not None]
+    found = [skill.accuracy for skill in skills.values() if skill.accuracy is not None]
     return sum(found) / len(found) if found else None
 
 
@@ -122,45 +115,29 @@ def _inverse(value: float | None) -> float | None:
     return None if value is None or value <= 0 else round(1 / value, 4)
 
 
-def _battle(training: TrainingStatus | None) -> dict[str, Any]:
+def _battle(training: TrainingStatus | None) -> BattleView:
     if training is None:
-        return {
-            "state": "stopped", "reason": "no battle has run yet", "quest": None, "quest_name": None, "step": None,
-            "epoch": None, "samples_done": None, "samples_total": None, "loss": None, "tokens_per_s": None,
-            "eta_s": None, "board_eta_s": None, "heartbeat_age_s": None, "pid": None,
-        }  # fmt: skip
+        return BattleView(state="stopped", reason="no battle has run yet")
     alive = is_running(training.process)
     state, reason = training.state, training.reason
     if not alive and state not in ENDED:
         state = "dead"
         what = belonging.COPIED if belonging.is_nobody(training.process) else "it ended without saying so"
         reason = f"{what} while {training.state} at step {training.step}; the next start goes on exactly"
-    return {
-        "state": state,
-        "reason": reason,
-        "quest": training.quest or None,
-        "quest_name": training.quest_name or None,
-        "step": training.step,
-        "epoch": training.epoch,
-        "samples_done": training.samples_done,
-        "samples_total": training.samples_total,
-        "loss": training.loss,
-        "tokens_per_s": training.tokens_per_s if alive else None,
-        "eta_s": training.eta_s if alive else None,
-        "board_eta_s": training.board_eta_s if alive else None,
-        "heartbeat_age_s": round(seconds_since(training.heartbeat), 1),
-        "pid": training.process.pid if alive else None,
-    }
+    return BattleView(
+        state=state, reason=reason, quest=training.quest or None, quest_name=training.quest_name or None,
+        step=training.step, epoch=training.epoch, samples_done=training.samples_done,
+        samples_total=training.samples_total, loss=training.loss,
+        tokens_per_s=training.tokens_per_s if alive else None, eta_s=training.eta_s if alive else None,
+        board_eta_s=training.board_eta_s if alive else None,
+        heartbeat_age_s=round(seconds_since(training.heartbeat), 1), pid=training.process.pid if alive else None,
+    )  # fmt: skip
 
 
-def _board(realm: Realm) -> dict[str, Any]:
+def _board(realm: Realm) -> BoardView:
     board = Board(realm)
     counts = {state: _count(board.folder(state)) for state in STATES if state != "recently_completed"}
-    return {
-        "inbox": inbox.waiting(realm),
-        **counts,
-        "completed": journal.count_completed(realm.journal),
-    }
+    return BoardView(inbox=inbox.waiting(realm), **counts, completed=journal.count_completed(realm.journal))
 
 
 _counted: dict[Path, tuple[tuple[int, int], int]] = {}
@@ -183,7 +160,7 @@ def _count(folder: Path) -> int:
     return count
 
 
-def _skills(realm: Realm, manager: Manager) -> dict[str, Any]:
+def _skills(realm: Realm, manager: Manager) -> dict[str, SkillView]:
     """Every usable skill at the level in training, as the active hero stands."""
     usable, broken = open_skills(realm, manager)
     for name, problem in broken.items():
@@ -191,42 +168,37 @@ def _skills(realm: Realm, manager: Manager) -> dict[str, Any]:
     return {entry.config.id: _skill(realm, entry) for entry in usable}
 
 
-def _skill(realm: Realm, entry: GuildSkill) -> dict[str, Any]:
+def _skill(realm: Realm, entry: GuildSkill) -> SkillView:
     hero, name = realm.config.hero, entry.config.id
     state = skillstate.read(realm, hero, name) or SkillState(hero=hero, skill=name)
     lines = skillstate.lines(realm, hero, name, recent=True)
     found = skillstate.standing(lines, state.level, since=state.counts_from)
-    return {
-        "level": state.level,
-        "accuracy": found.accuracy,
-        "interval": found.interval,
-        "evals": len(found.steps),
-        "closed": is_closed(entry.skill, state.level),
-        "threshold": entry.config.eval.threshold,
-        "max_level": entry.config.max_level,
-        "mastered": [_mastery(entry, mastery, lines) for mastery in state.mastered],
-        "recent": [round(line.accuracy, 4) for line in lines if line.level == state.level and line.state == "ok"][-12:],
-        "flagged": lines[-1].flagged if lines else "",
-        "unlock": skillstate.locked_by(realm, hero, entry.config.unlock),
-    }
+    return SkillView(
+        level=state.level,
+        accuracy=found.accuracy,
+        interval=found.interval,
+        evals=len(found.steps),
+        closed=is_closed(entry.skill, state.level),
+        threshold=entry.config.eval.threshold,
+        max_level=entry.config.max_level,
+        mastered=[_mastery(entry, mastery, lines) for mastery in state.mastered],
+        recent=[round(line.accuracy, 4) for line in lines if line.level == state.level and line.state == "ok"][-12:],
+        flagged=lines[-1].flagged if lines else "",
+        unlock=skillstate.locked_by(realm, hero, entry.config.unlock),
+    )
 
 
-def _mastery(entry: GuildSkill, mastery: Mastery, lines: list[EvalLine]) -> dict[str, Any]:
-    """A mastered level, with its last eval: what was mastered once may be lost again."""
+def _mastery(entry: GuildSkill, mastery: Mastery, lines: list[EvalLine]) -> MasteryView:
     last = next((line for line in reversed(lines) if line.level == mastery.level and line.state == "ok"), None)
-    return {
-        "level": mastery.level,
-        "step": mastery.step,
-        "accuracy": mastery.accuracy,
-        "interval": mastery.interval,
-        "closed": is_closed(entry.skill, mastery.level),
-        "now": last.accuracy if last else None,
-    }
+    return MasteryView(
+        level=mastery.level, step=mastery.step, accuracy=mastery.accuracy, interval=mastery.interval,
+        closed=is_closed(entry.skill, mastery.level), now=last.accuracy if last else None,
+    )  # fmt: skip
 
 
-def _champion(realm: Realm) -> dict[str, Any] | None:
+def _champion(realm: Realm) -> ChampionView | None:
     record = champions.read(realm, realm.config.hero)
-    return None if record is None else {"step": record.step, "name": record.checkpoint, "by": record.by}
+    return None if record is None else ChampionView(step=record.step, name=record.checkpoint, by=record.by)
 
 
 def recent_events(realm: Realm, count: int) -> list[EventRecord]:

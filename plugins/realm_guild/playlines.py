@@ -8,6 +8,7 @@ from realm_cli import away, eventwords, phrases, store
 from realm_cli.ledger import Ledger
 from realm_cli.realm import Realm
 from realm_cli.records import EventRecord, TrainingStatus, is_moment, now
+from realm_cli.snapshot_records import SkillView
 from realm_cli.terminal import human_seconds
 from realm_cli.watchtower import Snapshot
 from realm_guild.play_records import PlayRecord
@@ -50,16 +51,16 @@ def record_path(realm: Realm) -> Path:
 
 def remember(realm: Realm, snapshot: Snapshot) -> None:
     """Write down how the hero stands, for the next time."""
-    levels = {name: skill["level"] for name, skill in snapshot.skills.items()}
+    levels = {name: skill.level for name, skill in snapshot.skills.items()}
     hero = snapshot.hero
-    record = PlayRecord(left_at=now(), hero=hero["name"], step=hero["step"], levels=levels)
+    record = PlayRecord(left_at=now(), hero=hero.name, step=hero.step, levels=levels)
     store.write_record(record_path(realm), record)
 
 
 def told_away(realm: Realm, snapshot: Snapshot) -> list[str]:
     """What happened since play was left; empty when nothing did, or when it is the first time."""
     left = store.read_or_set_aside(record_path(realm), PlayRecord)
-    if left is None or left.hero != snapshot.hero["name"] or not is_moment(left.left_at):
+    if left is None or left.hero != snapshot.hero.name or not is_moment(left.left_at):
         return []
     found = away.account(realm, snapshot, away.Before(left.left_at, left.step, left.levels), AWAY_BYTES)
     title = f"while you were away ({human_seconds(found.seconds)}):"
@@ -78,14 +79,14 @@ def summary(realm: Realm, snapshot: Snapshot) -> list[str]:
     known = (("loss", latest.train_loss), ("val loss", latest.val_loss))
     losses = ", ".join(f"{name} {value:.4f}" for name, value in known if value is not None)
     lines = [f"{latest.hero} stands at step {latest.step:,}" + (f": {losses}" if losses else "")]
-    lines += [_skill(name, skill) for name, skill in snapshot.skills.items() if not skill["unlock"]]
+    lines += [_skill(name, skill) for name, skill in snapshot.skills.items() if not skill.unlock]
     lines.append(f"checkpoint {ledger.path_of(latest) or latest.canonical_name}")
     return [*lines, "again: realm play"]
 
 
-def _skill(name: str, skill: dict[str, object]) -> str:
-    closed = f", {phrases.CLOSED}" if skill["closed"] else ""
-    text = f"{name} level {skill['level']} in training: {phrases.accuracy(skill)}{closed}"
+def _skill(name: str, skill: SkillView) -> str:
+    closed = f", {phrases.CLOSED}" if skill.closed else ""
+    text = f"{name} level {skill.level} in training: {phrases.accuracy(skill)}{closed}"
     done = phrases.mastered(skill)
     return f"{text}; {done}" if done else text
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
+from msgspec.structs import replace
 from rich.cells import cell_len
 from rich.console import Group
 from rich.text import Text
 
 from realm_cli import eventwords, phrases
 from realm_cli.records import EvalView, EventRecord, SampleView, TrainingStatus
+from realm_cli.snapshot_records import HeroView, SkillView
 from realm_cli.terminal import human_seconds
 from realm_cli.watchtower import STEPS_PER_LEVEL
 from realm_guild.playparts import bar, course, flow, line
@@ -84,7 +85,7 @@ def _edge(left: Text, right: Text, width: int) -> Text:
 
 
 def _head(scene: Scene, width: int) -> list[Text]:
-    hero = scene.snapshot.hero["name"]
+    hero = scene.snapshot.hero.name
     title = f", {scene.title}" if scene.title and width >= 60 else ""
     state = _state(scene)
     sign, style = STATES.get(state, ("?", "bold"))
@@ -128,15 +129,15 @@ def _saved(scene: Scene) -> Text:
 
 def _hero(scene: Scene, width: int) -> list[Text]:
     hero, training = scene.snapshot.hero, scene.training
-    step = training.step if training else hero["step"]
+    step = training.step if training else hero.step
     powers = phrases.powers(_fresh(hero, training))
     level, xp = divmod(step, STEPS_PER_LEVEL)
     champion = scene.snapshot.champion
     pieces = [
         line("level ", (f"{level}", "bold magenta")),
         line("XP ", (f"{step:,}", "bold")),
-        line("gold ", (f"{hero['gold']:,}", "bold yellow")),
-        *([line("champion ", (f"step {champion['step']:,}", "bold yellow"))] if champion else []),
+        line("gold ", (f"{hero.gold:,}", "bold yellow")),
+        *([line("champion ", (f"step {champion.step:,}", "bold yellow"))] if champion else []),
     ]
     told = f" {STEPS_PER_LEVEL - xp:,} XP to level {level + 1}"
     way = bar(xp / STEPS_PER_LEVEL, width - len(told), "magenta").append(told)
@@ -149,21 +150,19 @@ def _power(name: str, value: str) -> Text:
     return line(f"{name.upper()} ", (game, "bold"), (bracket + real, "dim"))
 
 
-def _fresh(hero: dict[str, Any], training: TrainingStatus | None) -> dict[str, Any]:
+def _fresh(hero: HeroView, training: TrainingStatus | None) -> HeroView:
     """The hero with the losses that the battle wrote last, which is newer than the snapshot."""
     if training is None:
         return hero
     loss, val_loss = training.smoothed_loss, training.val_loss
-    return {
-        **hero, "loss": loss, "val_loss": val_loss, "atk": 1 / loss if loss else None,
-        "def": 1 / val_loss if val_loss else None,
-    }  # fmt: skip
+    atk, defence = (1 / value if value else None for value in (loss, val_loss))
+    return replace(hero, loss=loss, val_loss=val_loss, atk=atk, defence=defence)
 
 
 def _skills(scene: Scene, width: int) -> list[Text]:
     """Every open skill, in one line each when there are many; what is locked in one line."""
     skills = scene.snapshot.skills
-    named = [(scene.names.get(name, name), skill) for name, skill in skills.items() if not skill["unlock"]]
+    named = [(scene.names.get(name, name), skill) for name, skill in skills.items() if not skill.unlock]
     if len(named) <= FULL_SKILLS:
         lines = [text for name, skill in named for text in _skill(name, skill, width)]
     else:
@@ -171,34 +170,34 @@ def _skills(scene: Scene, width: int) -> list[Text]:
     hidden = len(named) - SKILL_ROWS
     if hidden > 0:
         lines.append(line((f"and {hidden} more: realm status", "dim")))
-    locked = [f"{name} {phrases.locked(skill)}" for name, skill in skills.items() if skill["unlock"]]
+    locked = [f"{name} {phrases.locked(skill.unlock)}" for name, skill in skills.items() if skill.unlock]
     return [*lines, *([line(("; ".join(locked), "dim"))] if locked else [])]
 
 
-def _skill_row(name: str, skill: dict[str, Any]) -> Text:
-    share = skill["accuracy"] or 0.0
-    style = "green" if share >= skill["threshold"] else "cyan"
-    closed = f", {phrases.CLOSED}" if skill["closed"] else ""
-    head = line((name, "bold"), " level ", (f"{skill['level']} ", "bold cyan"))
-    return head.append_text(bar(share, 12, style, skill["threshold"])).append(f" {phrases.accuracy(skill)}{closed}")
+def _skill_row(name: str, skill: SkillView) -> Text:
+    share = skill.accuracy or 0.0
+    style = "green" if share >= skill.threshold else "cyan"
+    closed = f", {phrases.CLOSED}" if skill.closed else ""
+    head = line((name, "bold"), " level ", (f"{skill.level} ", "bold cyan"))
+    return head.append_text(bar(share, 12, style, skill.threshold)).append(f" {phrases.accuracy(skill)}{closed}")
 
 
-def _skill(name: str, skill: dict[str, Any], width: int) -> list[Text]:
+def _skill(name: str, skill: SkillView, width: int) -> list[Text]:
     pieces = [
         line((name, "bold")),
-        line("level ", (f"{skill['level']}", "bold cyan"), " in training"),
-        *([line((f"{len(skill['mastered'])} mastered", "green"))] if skill["mastered"] else []),
+        line("level ", (f"{skill.level}", "bold cyan"), " in training"),
+        *([line((f"{len(skill.mastered)} mastered", "green"))] if skill.mastered else []),
         *([line((f"{len(gone)} lost", "bold red"))] if (gone := phrases.lost(skill)) else []),
-        *([line(("suspicious", "bold red"))] if skill["flagged"] else []),
+        *([line(("suspicious", "bold red"))] if skill.flagged else []),
     ]
     told = f" {phrases.accuracy(skill)}"
-    closed = f", {phrases.CLOSED}: learned by heart" if skill["closed"] else ""
+    closed = f", {phrases.CLOSED}: learned by heart" if skill.closed else ""
     if len(told + closed) > width // 2:
-        closed = f", {phrases.CLOSED}" if skill["closed"] else ""
-    share = skill["accuracy"] or 0.0
-    style = "green" if share >= skill["threshold"] else "cyan"
+        closed = f", {phrases.CLOSED}" if skill.closed else ""
+    share = skill.accuracy or 0.0
+    style = "green" if share >= skill.threshold else "cyan"
     room = width - len(told + closed)
-    gauge = bar(share, max(6, room), style, skill["threshold"]).append(told).append(closed, "dim")
+    gauge = bar(share, max(6, room), style, skill.threshold).append(told).append(closed, "dim")
     return [*flow(pieces, width), gauge]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -15,6 +14,7 @@ from realm_cli.ledger import Ledger
 from realm_cli.manager import Manager
 from realm_cli.realm import Realm
 from realm_cli.records import now
+from realm_cli.snapshot_records import MasteryView
 from realm_cli.watchtower import GOLD_PER_QUEST, STEPS_PER_LEVEL, Snapshot
 from realm_tavern import deeds
 from realm_tavern.records import AchievementsRecord, Earned
@@ -48,7 +48,7 @@ class _Standing:
     quests: int
     steps: int
     checkpoints: int
-    mastered: list[dict[str, Any]]
+    mastered: list[MasteryView]
     """Every mastered level of every skill."""
     crowned: bool
     loss: float | None
@@ -58,11 +58,11 @@ class _Standing:
     @property
     def highest(self) -> int:
         """The highest level that was mastered in any skill."""
-        return max((mastery["level"] for mastery in self.mastered), default=0)
+        return max((mastery.level for mastery in self.mastered), default=0)
 
     def knows(self, *, closed: bool) -> bool:
         """Whether a closed level, or an open one, was mastered."""
-        return any(mastery["closed"] is closed for mastery in self.mastered)
+        return any(mastery.closed is closed for mastery in self.mastered)
 
 
 @dataclass(frozen=True)
@@ -144,14 +144,14 @@ def look(realm: Realm, hero: str, snapshot: Snapshot) -> list[Achievement]:
 
 def award(realm: Realm, manager: Manager, snapshot: Snapshot) -> list[Achievement]:
     """Write down what the active hero has reached since the last time, tell it, and return it."""
-    hero = snapshot.hero["name"]
+    hero = snapshot.hero.name
     with store.locked(realm.status / "tavern" / ".achievements.lock"):
         before = store.read_or_rebuild(_path(realm, hero), AchievementsRecord, lambda: AchievementsRecord(hero=hero))
         after, told = deeds.read_on(realm, _weighed(realm, before, snapshot))
         standing = _standing(after, snapshot)
         for goal in GOALS:
             if goal.have(standing) >= goal.want:
-                after = deeds.earn(after, Earned(goal.id, now(), snapshot.hero["step"]))
+                after = deeds.earn(after, Earned(goal.id, now(), snapshot.hero.step))
         if after != before:
             store.write_record(_path(realm, hero), after, durable=after.earned != before.earned)
     told |= {earned.id for earned in before.earned}
@@ -170,7 +170,7 @@ def _path(realm: Realm, hero: str) -> Path:
 
 def _weighed(realm: Realm, record: AchievementsRecord, snapshot: Snapshot) -> AchievementsRecord:
     """The record with the tokens of the newest checkpoint, until they are enough."""
-    if record.tokens >= MILLION or snapshot.hero["checkpoints"] == 0:
+    if record.tokens >= MILLION or snapshot.hero.checkpoints == 0:
         return record
     newest = Ledger(realm, record.hero).list_all(1)
     return msgspec.structs.replace(record, tokens=newest[0].tokens_seen) if newest else record
@@ -180,12 +180,12 @@ def _standing(record: AchievementsRecord, snapshot: Snapshot) -> _Standing:
     """The facts of the hero in the snapshot; of another one nothing is known beside what was earned."""
     hero = snapshot.hero
     return _Standing(
-        quests=hero["gold"] // GOLD_PER_QUEST,
-        steps=hero["step"],
-        checkpoints=hero["checkpoints"],
-        mastered=[mastery for skill in snapshot.skills.values() for mastery in skill["mastered"]],
+        quests=hero.gold // GOLD_PER_QUEST,
+        steps=hero.step,
+        checkpoints=hero.checkpoints,
+        mastered=[mastery for skill in snapshot.skills.values() for mastery in skill.mastered],
         crowned=snapshot.champion is not None,
-        loss=hero["loss"],
+        loss=hero.loss,
         tokens=record.tokens,
         days=len(record.days),
     )

@@ -29,15 +29,15 @@ def seen(realm: Realm) -> SeenRecord | None:
 def remember(realm: Realm, snapshot: Snapshot) -> None:
     """Write down how the hero stands, for the next time."""
     hero = snapshot.hero
-    levels = {name: skill["level"] for name, skill in snapshot.skills.items()}
-    record = SeenRecord(at=now(), hero=hero["name"], step=hero["step"], levels=levels)
+    levels = {name: skill.level for name, skill in snapshot.skills.items()}
+    record = SeenRecord(at=now(), hero=hero.name, step=hero.step, levels=levels)
     store.make_folders([_path(realm).parent])
     store.write_record(_path(realm), record)
 
 
 def summary(realm: Realm, snapshot: Snapshot, seen: SeenRecord | None) -> list[str]:
     """How long nobody looked, and what happened meanwhile; empty after a short time, or when nothing did."""
-    if seen is None or seen.hero != snapshot.hero["name"] or seconds_since(seen.at) < AWAY_SECONDS:
+    if seen is None or seen.hero != snapshot.hero.name or seconds_since(seen.at) < AWAY_SECONDS:
         return []
     found = away.account(realm, snapshot, away.Before(seen.at, seen.step, seen.levels), AWAY_BYTES)
     return [f"nobody looked for {human_seconds(found.seconds)}", *found.lines] if found.lines else []

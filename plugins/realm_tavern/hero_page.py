@@ -46,16 +46,16 @@ def _facts(realm: Realm, series: curves.Curves) -> dict[str, Any]:
     look = now_shown(watch)
     watch.award(look)
     hero = look.snapshot.hero
-    known = series.series(hero["name"], **curves.arguments({}))
+    known = series.series(hero.name, **curves.arguments({}))
     crowned = look.snapshot.champion is not None
-    mastered = sum(len(skill["mastered"]) for skill in look.snapshot.skills.values())
+    mastered = sum(len(skill.mastered) for skill in look.snapshot.skills.values())
     return {
-        "portrait": Markup(portrait(hero["level"], champion=crowned, skills=mastered)),  # our own art
+        "portrait": Markup(portrait(hero.level, champion=crowned, skills=mastered)),  # our own art
         "hints": watch.hints(look),
         "queue": look.queue,
-        "dropped": look.snapshot.board["inbox"],
+        "dropped": look.snapshot.board.inbox,
         "away": watch.away(look),
-        "achievements": achievements.look(realm, hero["name"], look.snapshot),
+        "achievements": achievements.look(realm, hero.name, look.snapshot),
         "loss_chart": Markup(charts.loss_svg(known, log=True)),
         "evals_chart": Markup(charts.evals_svg(known)),
     }

@@ -15,7 +15,7 @@ from realm_cli import datafiles, phrases
 from realm_cli.errors import NotFoundError
 from realm_cli.questfiles import parse_name
 from realm_cli.quests import Board
-from realm_cli.realm import PRIORITIES, Realm
+from realm_cli.realm import Realm
 from realm_cli.records import FlagRecord, QuestRecord
 from realm_cli.terminal import human_bytes
 from realm_cli.watchtower import Snapshot
@@ -81,11 +81,11 @@ def _all(
 
 
 def _runs(snapshot: Snapshot) -> bool:
-    return snapshot.battle["pid"] is not None
+    return snapshot.battle.pid is not None
 
 
 def _waiting(snapshot: Snapshot) -> int:
-    return sum(snapshot.board[name] for name in ("inbox", *PRIORITIES, "processing"))
+    return snapshot.board.queued + snapshot.board.processing
 
 
 def _number(count: int, noun: str, nouns: str = "") -> str:
@@ -93,7 +93,7 @@ def _number(count: int, noun: str, nouns: str = "") -> str:
 
 
 def _fallen(snapshot: Snapshot) -> Iterator[Hint]:
-    reason = phrases.why(snapshot.battle["reason"] or "")
+    reason = phrases.why(snapshot.battle.reason or "")
     if snapshot.battle_state == "dead":
         yield Hint("The hero has fallen: raise it again.", f"the battle died: {reason}", "realm play")
     elif snapshot.battle_state == "failed":
@@ -128,7 +128,7 @@ def _empty_board(snapshot: Snapshot) -> Iterator[Hint]:
     # A battle that forges its own quests never shows an empty board for long.
     if _waiting(snapshot) or (_runs(snapshot) and snapshot.battle_state != "idle"):
         return
-    open_ones = {name: skill["level"] for name, skill in snapshot.skills.items() if not skill["unlock"]}
+    open_ones = {name: skill.level for name, skill in snapshot.skills.items() if not skill.unlock}
     why = "no training file is queued" + ("; the battle waits for one" if _runs(snapshot) else ", and no battle runs")
     if not open_ones:
         yield Hint("The board is empty: bring a quest.", why, "realm quest add FILE")
@@ -142,7 +142,7 @@ def _empty_board(snapshot: Snapshot) -> Iterator[Hint]:
 
 def _ended_badly(realm: Realm, snapshot: Snapshot) -> Iterator[Hint]:
     """Quests that are held and quests that failed, among the newest in `queue/failed`."""
-    if not snapshot.board["failed"]:
+    if not snapshot.board.failed:
         return
     records = _last_ended(realm)
     held = [record for record in records if record.outcome == "held"]
@@ -178,11 +178,11 @@ def _lost_levels(snapshot: Snapshot) -> Iterator[Hint]:
     for name, skill in snapshot.skills.items():
         for lost in phrases.lost(skill):
             why = (
-                f"the last eval of {name} level {lost['level']} gave {phrases.percent(lost['now'])}, "
-                f"and {phrases.percent(skill['threshold'])} are needed"
+                f"the last eval of {name} level {lost.level} gave {phrases.percent(lost.now or 0)}, "
+                f"and {phrases.percent(skill.threshold)} are needed"
             )
-            text = f"{name.upper()} level {lost['level']} is forgotten: learn it again?"
-            command = f"realm skill relearn {name} --level {lost['level']}"
+            text = f"{name.upper()} level {lost.level} is forgotten: learn it again?"
+            command = f"realm skill relearn {name} --level {lost.level}"
             yield Hint(text, why, command, Action(f"/skill/{name}", f"To {name}"))
 
 

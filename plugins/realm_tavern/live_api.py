@@ -87,7 +87,7 @@ class _Documents:
 
     def _document(self, look: Look) -> dict[str, Any]:
         watch = self._watch
-        hero = look.snapshot.hero["name"]
+        hero = look.snapshot.hero.name
         got = achievements.look(watch.realm, hero, look.snapshot)
         return {
             **look.snapshot.as_json(),

@@ -19,7 +19,7 @@ def of(snapshot: Snapshot, gauges: dict[str, Any], streams: int) -> list[Metric]
         gauge("realm_tavern_open_streams", "Pages that are kept fresh.", streams),
         *_hero(snapshot),
         *_battle(snapshot),
-        _by("realm_board_quests", "Quests by where they are.", "state", snapshot.board),
+        _by("realm_board_quests", "Quests by where they are.", "state", snapshot.board.counts()),
         *_skills(snapshot),
         gauge("realm_pending_evals", "Evals that were asked for and not made.", snapshot.pending_evals),
         gauge("realm_disk_free_bytes", "Free on the disk of the realm.", gauges["disk"]["free"]),
@@ -31,39 +31,39 @@ def of(snapshot: Snapshot, gauges: dict[str, Any], streams: int) -> list[Metric]
 
 def _hero(snapshot: Snapshot) -> list[Metric]:
     hero, champion = snapshot.hero, snapshot.champion
-    name = str(hero["name"])
+    name = str(hero.name)
     return [
-        gauge("realm_hero_step", "Optimizer steps of the active hero.", hero["step"], hero=name),
-        gauge("realm_hero_checkpoints", "Checkpoints in its ledger.", hero["checkpoints"], hero=name),
-        gauge("realm_hero_loss", "Training loss, smoothed.", hero["loss"], hero=name),
-        gauge("realm_hero_val_loss", "Loss on the held-out rows.", hero["val_loss"], hero=name),
-        gauge("realm_hero_accuracy", "Mean accuracy of the levels in training.", hero["acc"], hero=name),
-        gauge("realm_champion_step", "Step of the champion.", champion["step"] if champion else None, hero=name),
+        gauge("realm_hero_step", "Optimizer steps of the active hero.", hero.step, hero=name),
+        gauge("realm_hero_checkpoints", "Checkpoints in its ledger.", hero.checkpoints, hero=name),
+        gauge("realm_hero_loss", "Training loss, smoothed.", hero.loss, hero=name),
+        gauge("realm_hero_val_loss", "Loss on the held-out rows.", hero.val_loss, hero=name),
+        gauge("realm_hero_accuracy", "Mean accuracy of the levels in training.", hero.acc, hero=name),
+        gauge("realm_champion_step", "Step of the champion.", champion.step if champion else None, hero=name),
     ]
 
 
 def _battle(snapshot: Snapshot) -> list[Metric]:
     battle = snapshot.battle
-    states = [({"state": state}, float(state == battle["state"])) for state in STATES]
+    states = [({"state": state}, float(state == battle.state)) for state in STATES]
     return [
-        gauge("realm_battle_running", "1 while a battle runs.", battle["pid"] is not None),
+        gauge("realm_battle_running", "1 while a battle runs.", battle.pid is not None),
         Metric("realm_battle_state", "1 for the state of the battle.", samples=states),
-        gauge("realm_battle_loss", "Loss of the last step.", battle["loss"]),
-        gauge("realm_battle_tokens_per_second", "Trained tokens a second.", battle["tokens_per_s"]),
-        gauge("realm_battle_heartbeat_age_seconds", "Since the battle wrote its status.", battle["heartbeat_age_s"]),
-        gauge("realm_battle_board_eta_seconds", "Until the board is empty, as estimated.", battle["board_eta_s"]),
+        gauge("realm_battle_loss", "Loss of the last step.", battle.loss),
+        gauge("realm_battle_tokens_per_second", "Trained tokens a second.", battle.tokens_per_s),
+        gauge("realm_battle_heartbeat_age_seconds", "Since the battle wrote its status.", battle.heartbeat_age_s),
+        gauge("realm_battle_board_eta_seconds", "Until the board is empty, as estimated.", battle.board_eta_s),
     ]
 
 
 def _skills(snapshot: Snapshot) -> list[Metric]:
     skills = snapshot.skills
-    accuracy = {name: skill["accuracy"] for name, skill in skills.items() if skill["accuracy"] is not None}
+    accuracy = {name: skill.accuracy for name, skill in skills.items() if skill.accuracy is not None}
     return [
-        _by("realm_skill_level", "The level in training.", "skill", {name: one["level"] for name, one in skills.items()}),
+        _by("realm_skill_level", "The level in training.", "skill", {name: one.level for name, one in skills.items()}),
         _by("realm_skill_accuracy", "Mean accuracy over the last evals of the level in training.", "skill", accuracy),
         _by(
             "realm_skill_mastered_levels", "Levels that were mastered.", "skill",
-            {name: len(one["mastered"]) for name, one in skills.items()},
+            {name: len(one.mastered) for name, one in skills.items()},
         ),
     ]  # fmt: skip
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from realm_cli import phrases
 from realm_cli.records import EvalView, TrainingStatus
+from realm_cli.snapshot_records import BattleView
 from realm_cli.terminal import human_bytes, human_seconds
 from realm_cli.watchtower import STEPS_PER_LEVEL, Snapshot
 
@@ -24,7 +25,7 @@ def of(snapshot: Snapshot, control: dict[str, str], gauges: dict[str, Any]) -> V
         **_hero(snapshot),
         **_battle(snapshot.battle, snapshot.training),
         **_sample(snapshot.training),
-        **_board(snapshot.board),
+        **_board(snapshot.board.counts(), snapshot.board.queued),
         **{f"control.{flag}": text for flag, text in control.items()},
         **_gauges(gauges),
         "portrait.state": PORTRAITS.get(snapshot.battle_state, "idle"),
@@ -37,44 +38,44 @@ def _number(value: float | None, form: str = ",.0f") -> str:
 
 def _hero(snapshot: Snapshot) -> Values:
     hero, champion = snapshot.hero, snapshot.champion
-    inside = hero["xp"] % STEPS_PER_LEVEL
+    inside = hero.xp % STEPS_PER_LEVEL
     return {
-        "hero.name": hero["name"],
-        "hero.level": _number(hero["level"]),
-        "hero.xp": _number(hero["xp"]),
-        "hero.step": _number(hero["step"]),
+        "hero.name": hero.name,
+        "hero.level": _number(hero.level),
+        "hero.xp": _number(hero.xp),
+        "hero.step": _number(hero.step),
         "hero.xp_part": f"{inside / STEPS_PER_LEVEL:.3f}",
         "hero.xp_left": _number(STEPS_PER_LEVEL - inside),
-        "hero.gold": _number(hero["gold"]),
-        "hero.atk": _number(hero["atk"], ".4g"),
-        "hero.def": _number(hero["def"], ".4g"),
-        "hero.acc": NOTHING if hero["acc"] is None else phrases.percent(hero["acc"]),
-        "hero.loss": _number(hero["loss"], ".4f"),
-        "hero.val_loss": _number(hero["val_loss"], ".4f"),
-        "hero.checkpoints": _number(hero["checkpoints"]),
-        "hero.champion": f"step {champion['step']:,}, chosen by {champion['by']}" if champion else NOTHING,
+        "hero.gold": _number(hero.gold),
+        "hero.atk": _number(hero.atk, ".4g"),
+        "hero.def": _number(hero.defence, ".4g"),
+        "hero.acc": NOTHING if hero.acc is None else phrases.percent(hero.acc),
+        "hero.loss": _number(hero.loss, ".4f"),
+        "hero.val_loss": _number(hero.val_loss, ".4f"),
+        "hero.checkpoints": _number(hero.checkpoints),
+        "hero.champion": f"step {champion.step:,}, chosen by {champion.by}" if champion else NOTHING,
     }
 
 
-def _battle(battle: dict[str, Any], training: TrainingStatus | None) -> Values:
-    total = battle["samples_total"]
-    done = battle["samples_done"] or 0
+def _battle(battle: BattleView, training: TrainingStatus | None) -> Values:
+    total = battle.samples_total
+    done = battle.samples_done or 0
     return {
-        "battle.state": battle["state"],
-        "battle.reason": phrases.why(battle["reason"] or ""),
-        "battle.quest": battle["quest"] or "",
-        "battle.quest_name": phrases.quest_name(battle["quest_name"] or "") or NOTHING,
-        "battle.step": _number(battle["step"]),
-        "battle.epoch": _number(battle["epoch"], ".2f"),
+        "battle.state": battle.state,
+        "battle.reason": phrases.why(battle.reason or ""),
+        "battle.quest": battle.quest or "",
+        "battle.quest_name": phrases.quest_name(battle.quest_name or "") or NOTHING,
+        "battle.step": _number(battle.step),
+        "battle.epoch": _number(battle.epoch, ".2f"),
         "battle.samples": f"{done:,} of {total:,}" if total else NOTHING,
         "battle.progress": f"{done / total:.3f}" if total else "0",
-        "battle.loss": _number(battle["loss"], ".4f"),
-        "battle.damage": _number(1 / battle["loss"] if battle["loss"] else None, ".1f"),
+        "battle.loss": _number(battle.loss, ".4f"),
+        "battle.damage": _number(1 / battle.loss if battle.loss else None, ".1f"),
         "battle.smoothed_loss": _number(training.smoothed_loss if training else None, ".4f"),
         "battle.learning_rate": _number(training.learning_rate if training else None, ".2e"),
-        "battle.tokens_per_s": _number(battle["tokens_per_s"]),
-        "battle.eta": NOTHING if battle["eta_s"] is None else human_seconds(battle["eta_s"]),
-        "battle.board_eta": NOTHING if battle["board_eta_s"] is None else human_seconds(battle["board_eta_s"]),
+        "battle.tokens_per_s": _number(battle.tokens_per_s),
+        "battle.eta": NOTHING if battle.eta_s is None else human_seconds(battle.eta_s),
+        "battle.board_eta": NOTHING if battle.board_eta_s is None else human_seconds(battle.board_eta_s),
         "battle.heartbeat": training.heartbeat if training else "",
         "battle.gpu_memory": human_bytes(training.gpu_memory) if training and training.gpu_memory else NOTHING,
     }
@@ -92,8 +93,7 @@ def _sample(training: TrainingStatus | None) -> Values:
     }
 
 
-def _board(board: dict[str, int]) -> Values:
-    waiting = sum(board[name] for name in ("inbox", "high", "normal", "low"))
+def _board(board: dict[str, int], waiting: int) -> Values:
     return {**{f"board.{name}": _number(count) for name, count in board.items()}, "board.waiting": _number(waiting)}
 
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from realm_cli.snapshot_records import BattleView, BoardView, HeroView
 from realm_vault.records import Asset, Location
 
 PARAMETERS: dict[str, dict[str, Any]] = {
@@ -133,9 +134,9 @@ class LedgerSummaryFace(msgspec.Struct):
 class TrainingFace(msgspec.Struct):
     """Hero and battle, as `realm status --json` has them."""
 
-    hero: dict[str, Any]
-    battle: dict[str, Any]
-    board: dict[str, Any]
+    hero: HeroView
+    battle: BattleView
+    board: BoardView
 
 
 class QueueFace(msgspec.Struct):

@@ -73,7 +73,7 @@ assert latest == result.checkpoint == get_ledger(realm).get(3) == get_ledger(rea
 assert latest.samples_seen == 40 and latest.training_file == "a.jsonl" and latest.train_loss > 0
 assert extract_step(latest.canonical_name) == 3
 assert realm.watchtower.pool.gaze().battle_state == "stopped"
-assert list_skills(realm) == ["bin"]
+assert list_skills(realm) == ["bin", "sy"]
 assert get_skill("bin", realm).max_level == 30
 assert len(get_trainer("bin", realm).sample(level=2, count=5, seed=1)) == 5
 """

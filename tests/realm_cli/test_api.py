@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,7 +49,7 @@ def test_the_realm_is_found_or_named(face: api.Realm) -> None:
 def test_the_watchtower_gazes(face: api.Realm) -> None:
     snapshot = face.watchtower.pool.gaze()
     assert snapshot.battle_state == "stopped"
-    assert (snapshot.hero["step"], snapshot.around.services) == (200, [])
+    assert (snapshot.hero.step, snapshot.around.services) == (200, [])
 
 
 def test_the_sentinels_patrol(face: api.Realm) -> None:
@@ -200,7 +201,8 @@ SCRIPT = """
 import sys
 from realm_cli.api import Realm
 realm = Realm()
-result = realm.arena.run_job([sys.argv[1]])
+result = realm.arena.run_job({"quests": [sys.argv[1]], "priority": "low"})
+assert result.quests[0].priority == "low"
 assert result.success and [quest.outcome for quest in result.quests] == ["completed"]
 opened = realm.oracle.open(result.checkpoint.step)
 from realm_cli.generation import Message
@@ -218,6 +220,24 @@ def test_a_script_trains_a_file_and_asks_what_came_of_it(realm: Realm, tmp_path:
         env={**environment(), "REALM_HOME": str(realm.root)},
     )  # fmt: skip
     assert (done.stdout, done.returncode) == ("whole\n", 0), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({}, "missing required field `quests`"),
+        ({"quests": []}, "at least one quest file"),
+        ([], "at least one quest file"),
+        ({"quests": ["a.jsonl"], "prioriti": "high"}, "a job has no 'prioriti'"),
+        ({"quests": ["a.jsonl"], "priority": "urgent"}, "urgent"),
+        ({"quests": [3]}, "a file's name is a text or a Path, not 3"),
+        ({"quests": "a.jsonl"}, "Expected `array`"),
+        ("a.jsonl", "not 'a.jsonl'"),
+    ],
+)
+def test_a_job_that_is_not_right_is_refused_before_anything_is_loaded(config: Any, words: str, face: api.Realm) -> None:
+    with pytest.raises(UsageError, match=re.escape(words)):
+        face.arena.run_job(config)
 
 
 def test_the_face_is_light_until_something_is_asked_of_it() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from helpers import Run
@@ -17,6 +19,7 @@ from realm_cli.process import mark_of, this_process
 from realm_cli.realm import Realm
 from realm_cli.records import ProcessMark, ServiceRecord, now
 from realm_cli.service_records import ServiceState, WeaverRecord
+from realm_cli.snapshot_records import SkillView
 from realm_cli.statusview import render
 from realm_cli.surroundings import DoctorView, GpuView, ServiceView, TaskView, TransferView
 from realm_cli.task_records import GpuStanding, TaskMasterRecord, TaskRun, TaskStanding
@@ -147,9 +150,9 @@ def test_counts_of_the_board_follow_every_move(realm: Realm, manager: Manager) -
         os.utime(folder, (old, old))  # from now on both may be remembered
     seen = []
     for name in names:
-        seen.append((gaze(realm, manager).board["high"], gaze(realm, manager).board["low"]))
+        seen.append((gaze(realm, manager).board.high, gaze(realm, manager).board.low))
         os.rename(high / name, low / name)
-    seen.append((gaze(realm, manager).board["high"], gaze(realm, manager).board["low"]))
+    seen.append((gaze(realm, manager).board.high, gaze(realm, manager).board.low))
     assert seen == [(3, 0), (2, 1), (1, 2), (0, 3)]
 
 
@@ -180,6 +183,22 @@ def test_the_json_is_the_snapshot(busy: Realm, run: Run) -> None:
     )
     assert shown["doctor"]["grades"] == {"error": 1}
     assert [one["name"] for one in shown["services"]] == ["herald", "oracle", "taskmaster", "tavern", "vault"]
+
+
+def test_what_programs_read_by_name_stands_in_the_json_under_its_stable_key(realm: Realm, manager: Manager) -> None:
+    snapshot = gaze(realm, manager)
+    shown = json.loads(msgspec.json.encode(snapshot.as_json()))
+    assert set(shown["hero"]) >= {"name", "step", "level", "xp", "gold", "atk", "def", "acc"}
+    assert set(shown["battle"]) >= {
+        "state", "reason", "quest", "step", "loss", "tokens_per_s", "eta_s", "heartbeat_age_s",
+    }  # fmt: skip
+    assert list(shown["board"]) == ["inbox", "high", "normal", "low", "processing", "failed", "completed"]
+    assert set(shown["skills"]["bin"]) >= {"level", "accuracy", "interval", "evals", "closed"}
+    hero, battle, skill = snapshot.hero, snapshot.battle, snapshot.skills["bin"]
+    assert (hero.name, hero.step, hero.defence) == ("dio-mini", 0, None)
+    assert (battle.state, snapshot.battle_state, battle.quest) == ("stopped", "stopped", None)
+    assert (snapshot.board.queued, skill.level, skill.closed, skill.mastered) == (0, 1, True, [])
+    assert msgspec.convert(shown["skills"]["bin"], SkillView) == skill
 
 
 def test_the_mark_of_a_process_that_ended_is_not_taken_for_life(realm: Realm, manager: Manager) -> None:

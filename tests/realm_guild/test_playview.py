@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from rich.cells import cell_len
 from rich.console import Console
 
@@ -124,7 +125,7 @@ def test_the_picture_shows_the_game_and_the_truth_beside_it(watcher: Watcher) ->
 def test_many_skills_have_one_line_each_and_locked_ones_say_what_unlocks_them(watcher: Watcher) -> None:
     bin_ = watcher.scene.snapshot.skills["bin"]
     watcher.scene.snapshot.skills.update({f"skill{number}": bin_ for number in range(8)})
-    watcher.scene.snapshot.skills["sy"] = {**bin_, "unlock": {"bin": 5}}
+    watcher.scene.snapshot.skills["sy"] = replace(bin_, unlock={"bin": 5})
     lines = _drawn(watcher.scene, 80, 24)
     assert len(lines) == 24
     rows = [line for line in lines if "level 3 ━" in line]
@@ -188,8 +189,8 @@ def test_status_shows_the_same_within_80_columns(lived: Realm, manager: Manager)
 
 
 def test_a_locked_skill_says_what_unlocks_it() -> None:
-    assert phrases.locked({"unlock": {"bin": 3}}) == "locked until bin level 3 is mastered"
-    assert phrases.locked({"unlock": {}}) == ""
+    assert phrases.locked({"bin": 3}) == "locked until bin level 3 is mastered"
+    assert phrases.locked({}) == ""
 
 
 def test_a_share_below_the_threshold_never_reads_as_the_threshold() -> None:

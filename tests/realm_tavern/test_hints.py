@@ -164,7 +164,7 @@ def test_a_lost_level_is_named_with_its_figures(settled: Realm) -> None:
     fighting = FakeBattle(settled)
     for step in (10, 20, 30):
         fighting.stands_at(step)
-    assert gaze(settled, Manager.of(settled)).skills["bin"]["level"] == 2
+    assert gaze(settled, Manager.of(settled)).skills["bin"].level == 2
     fights(settled)
     assert given(settled) == []
     checkpoint(settled, 40)

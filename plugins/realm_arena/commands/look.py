@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+from msgspec.structs import asdict
 
 from realm_cli import status
 from realm_cli.errors import NotFoundError
@@ -24,7 +25,7 @@ def status_command(ctx: Context, as_json: bool) -> None:
     """What the battle is doing, with all that it wrote."""
     written = status.read(ctx.realm)
     snapshot = gaze(ctx.realm, ctx.manager)
-    data = {**snapshot.battle, "written": written.to_dict() if written else None}
+    data = {**asdict(snapshot.battle), "written": written.to_dict() if written else None}
     emit(data, as_json, lambda: click.echo(render(snapshot)))
 
 

@@ -41,7 +41,7 @@ def play(stage: Stage) -> None:
         if shot.battle_state != "dead":
             raise NotRecoveredError(f"realm status says {shot.battle_state} of a battle that was killed")
         steps = Ledger(stage.realm).steps()
-        seen.evidence = f"{shot.battle['reason']}; newest checkpoint {steps[0] if steps else 'none'}"
+        seen.evidence = f"{shot.battle.reason}; newest checkpoint {steps[0] if steps else 'none'}"
     with stage.step("it is started again and trains to the end") as seen:
         stage.finish(stage.line(*words), name="battle")
         seen.evidence = f"{_ends(stage.realm)} at step {Ledger(stage.realm).get_latest().step}"
