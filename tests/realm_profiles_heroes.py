@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -32,6 +33,11 @@ def chat(*turns: tuple[str, str]) -> list[Message]:
 def asked(text: str) -> list[Message]:
     """A question."""
     return chat(("user", text))
+
+
+def row_of(*messages: Message, **keys: Any) -> dict[str, Any]:
+    """A row of a quest."""
+    return {"messages": [{"role": one.role, "content": one.content} for one in messages], **keys}
 
 
 def qwen_tokenizer(folder: Path) -> Path:

@@ -18,7 +18,8 @@ from realm_profiles.turns import Turn, turns
 
 THINKING_SHARE = 0.5
 """Questions that ask to think."""
-DISCOURAGED = ("<think", "</think")
+DISCOURAGED = ("<think>", "</think>")
+"""Whole tags: what completes one holds the last bracket, which no digit, no symbol and no word of an answer does."""
 TOKENS = 4 * (THINK_TIMES[1] + STOP_TIMES[1]) + 2
 """No emoji here has more than four tokens; a line end stands behind the first line and before the last."""
 _THOUGHT = re.compile(r"<think>.*?</think>\s*", re.DOTALL)

@@ -64,9 +64,9 @@ def test_the_global_random_state_is_neither_read_nor_moved() -> None:
         random.seed(seed)
         np.random.seed(seed)
         torch.manual_seed(seed)
-        before = (random.getstate(), np.random.get_state()[1].tobytes(), torch.get_rng_state().tolist())  # type: ignore[index, union-attr]
+        before = (random.getstate(), np.random.get_state()[1].tobytes(), torch.get_rng_state().tolist())  # type: ignore[index]
         states.append((PROFILE.lesson(chat(("user", "q"), ("assistant", "a")), 7), PROFILE.question(asked("q"))))
-        after = (random.getstate(), np.random.get_state()[1].tobytes(), torch.get_rng_state().tolist())  # type: ignore[index, union-attr]
+        after = (random.getstate(), np.random.get_state()[1].tobytes(), torch.get_rng_state().tolist())  # type: ignore[index]
         assert before == after
     assert states[0] == states[1]
 
@@ -113,7 +113,7 @@ def test_a_question_is_asked_as_in_training_and_always_in_the_same_way() -> None
         assert PROFILE.question(asked(f"q {number}")) == [user]
         think, stop = asks(user.content)
         assert user.content == Frame(think, stop).asked(f"q {number}")
-        assert PROFILE.nudge(asked(f"q {number}")) == Nudge(("<think", "</think"), stop)
+        assert PROFILE.nudge(asked(f"q {number}")) == Nudge(("<think>", "</think>"), stop)
         thinking += bool(think)
     assert 140 < thinking < 260
 

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from helpers import Run, rows, write_rows
-from realm_arena import tokens
+from realm_arena import dressing, tokens
 from realm_arena.encoding import HeroTokenizer
 from realm_arena.held_out import HeldOut
 from realm_arena.quest_data import Hero
-from realm_arena.rows import Message as RowMessage
 from realm_arena.tokens import TokenView
 from realm_cli import datafiles, gatekeeper, intake, profiles
 from realm_cli.config import Depth
-from realm_cli.conversation import Message
 from realm_cli.errors import FormatError
 from realm_cli.manager import Manager
 from realm_cli.profiles import Plain, Profile
@@ -27,14 +24,10 @@ from realm_cli.sampling import sample
 from realm_guild_heroes import bin_of
 from realm_profiles.emoji_think import EmojiThink
 from realm_profiles.regime3 import SYSTEM_PROMPT, Regime3
-from realm_profiles_heroes import HERO, asked, chat, qwen_tokenizer, wear
+from realm_profiles_heroes import HERO, asked, chat, qwen_tokenizer, row_of, wear
 
 TURN = "<|im_start|>{}\n{}<|im_end|>\n"
-PROFILES = {"none": Plain(""), "emoji_think": EmojiThink(""), "regime3": Regime3("")}
-
-
-def row_of(*messages: Message, **keys: Any) -> dict[str, Any]:
-    return {"messages": [{"role": one.role, "content": one.content} for one in messages], **keys}
+PROFILES: dict[str, Profile] = {"none": Plain(""), "emoji_think": EmojiThink(""), "regime3": Regime3("")}
 
 
 def rendered(view: TokenView, tokenizer: HeroTokenizer, index: int) -> tuple[str, str]:
@@ -72,8 +65,7 @@ def test_qwen3_is_rendered_without_think_blocks_of_its_own(
         assert trained == "".join(f"{one}<|im_end|>" for one in said)
         assert "think>" not in text
         # The question is asked in the very tokens that stood before the reply.
-        dressed = [RowMessage(one.role, one.content) for one in lesson[:-1]]  # type: ignore[arg-type]
-        prompt = qwen.decode(qwen.prompt_ids(dressed, own_thoughts=False))
+        prompt = qwen.decode(qwen.prompt_ids(dressing.as_turns(lesson[:-1]), own_thoughts=False))
         assert text == f"{prompt}{lesson[-1].content}<|im_end|>\n"
         assert prompt.endswith("<|im_end|>\n<|im_start|>assistant\n")
 
