@@ -23,6 +23,8 @@ from realm_guild.forge import forge
 
 ITEMS = 50
 """Problems of an eval on one page."""
+SPARRINGS = 20
+"""Sparrings on one page of their history."""
 
 
 class _Forge(msgspec.Struct, forbid_unknown_fields=True):
@@ -48,9 +50,13 @@ def make(realm: Realm, manager: Manager) -> Blueprint:
     @routes.get("/guild")
     def overview() -> str:
         part = fragment()
-        if part not in ("", "skills"):
-            raise NotFoundError(f"the page has no part '{part[:40]}'", "known: skills")
+        if part not in ("", "skills", "sparring"):
+            raise NotFoundError(f"the page has no part '{part[:40]}'", "known: skills, sparring")
         return render(f"guild/{part or 'page'}.html", **page_views.overview(realm, manager), phrases=phrases)
+
+    @routes.get("/guild/sparring")
+    def sparring() -> str:
+        return render("guild/sparrings.html", **page_views.sparrings(realm, _page(), SPARRINGS), phrases=phrases)
 
     @routes.get("/skill/<name>")
     def skill(name: str) -> str:
@@ -64,6 +70,10 @@ def make(realm: Realm, manager: Manager) -> Blueprint:
     @routes.get("/api/guild")
     def api_guild() -> dict[str, Any]:
         return page_views.overview(realm, manager)
+
+    @routes.get("/api/sparring")
+    def api_sparring() -> dict[str, Any]:
+        return page_views.sparrings(realm, _page(), SPARRINGS)
 
     @routes.get("/api/skills/<name>")
     def api_skill(name: str) -> dict[str, Any]:

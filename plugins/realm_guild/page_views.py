@@ -34,14 +34,27 @@ def overview(realm: Realm, manager: Manager) -> dict[str, Any]:
         "hero": hero,
         "skills": [_row(realm, manager, row) for row in skill_rows(realm, manager)],
         "champion": champion.to_dict() if champion else None,
-        "sparring": [msgspec.to_builtins(run) for run in _sparrings(realm, hero)],
+        **sparrings(realm, 1, SPARRINGS),
         **_pending(realm),
     }
 
 
-def _sparrings(realm: Realm, hero: str) -> list[SparringRun]:
-    """The hero's last sparrings, newest first."""
-    return [run for run in skillstate.sparrings(realm).runs if run.hero == hero][: -SPARRINGS - 1 : -1]
+def sparrings(realm: Realm, page: int, size: int) -> dict[str, Any]:
+    """One page of the active hero's sparrings, newest first."""
+    runs = [run for run in reversed(skillstate.sparrings(realm).runs) if run.hero == realm.config.hero]
+    return {
+        "sparring": [_sparring(run) for run in runs[(page - 1) * size : page * size]],
+        "sparring_total": len(runs), "page": page, "last_page": max(1, -(-len(runs) // size)),
+    }  # fmt: skip
+
+
+def _sparring(run: SparringRun) -> dict[str, Any]:
+    """One sparring, with what became of the wrong answers that gave no rows."""
+    counts = {
+        "empty": run.empty, "without an end": run.endless, "known from before": run.known, "not judged": run.unjudged
+    }  # fmt: skip
+    left_out = ", ".join(f"{count} {words}" for words, count in counts.items() if count)
+    return {**msgspec.to_builtins(run), "left_out": left_out}
 
 
 def _pending(realm: Realm) -> dict[str, Any]:

@@ -155,15 +155,23 @@ def test_the_last_sparrings_are_shown_newest_first_with_wrong_answers(client: Fl
     assert "Sparring" not in page(client, "/guild")
     run = SparringRun(
         at="2026-01-01T00:00:00.000+00:00", hero=HERO, step=1, weights_sha256="0" * 64, skill="bin", level=2, count=100,
-        asked=100, wrong=40, rows=120, quest="0123456789ab", samples=[SparringSample("Compute: x", "x = ①", SCRIPT)],
+        asked=100, wrong=40, empty=2, known=3, rows=105, quest="0123456789ab", samples=[SparringSample("Compute: x", "x = ①", SCRIPT)],
     )  # fmt: skip
     runs = [msgspec.structs.replace(run, step=step) for step in range(1, 8)]
     runs.append(msgspec.structs.replace(run, hero="other", step=99))
     store.write_record(skillstate.sparring_path(realm), SparringRecord(runs=runs))
     text = page(client, "/guild")
-    for part in ("Sparring", "40 of 100", '<a href="/quests/0123456789ab">120 rows</a>', "Compute: x", "x = ①"):
+    for part in (
+        "Sparring", "40 of 100 (40 %)", "no rows for 2 empty, 3 known from before", '<a href="/quests/0123456789ab">105 rows</a>',
+        "Compute: x", "x = ①", "all 7 sparrings",
+    ):  # fmt: skip
         assert part in text, part
+    assert text.count("wrong answers at step") == 5
     assert SCRIPT not in text
+    assert page(client, "/guild?fragment=sparring").count("wrong answers at step") == 5
+    assert page(client, "/guild/sparring").count("wrong answers at step") == 7
+    assert SCRIPT not in page(client, "/guild/sparring")
+    assert "none yet" in page(client, "/guild/sparring?page=2")
     overview = client.get("/api/guild").json
     assert overview is not None
     assert [one["step"] for one in overview["sparring"]] == [7, 6, 5, 4, 3]
