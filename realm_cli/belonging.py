@@ -4,7 +4,6 @@ none of its own, are never signalled from it, and count as gone. Every stored ma
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from pathlib import Path
@@ -26,6 +25,8 @@ LABEL = r"[0-9]+\.[0-9a-f]*-[0-9]+(?:\.[0-9]*-[0-9]*-[0-9a-f]{8})?"
 
 def place_of(realm: Realm) -> str:
     """Which folder a realm is: `<device>:<inode>:<hash of its path>`."""
+    import hashlib
+
     name = hashlib.sha256(os.fsencode(realm.root)).hexdigest()[:8]
     try:
         found = realm.root.stat()

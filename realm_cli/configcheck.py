@@ -14,6 +14,7 @@ from realm_cli.config import HeroConfig, RealmConfig
 from realm_cli.configedit import choices
 from realm_cli.errors import FormatError, RealmError, nearest
 from realm_cli.hosts import Hosts, hosts_file
+from realm_cli.manager import Manager
 from realm_cli.realm import HERO_ID, Realm
 from realm_cli.zones import configured, zones_file
 
@@ -55,10 +56,21 @@ def check_all(realm: Realm) -> list[FileReport]:
         (task_config.tasks_file(realm), task_config.configured),
         (service_config.services_file(realm), service_config.configured),
     ]
-    for path, load in loaders:
+    return reports + [_loaded(realm, path, load) for path, load in loaders if path.is_file()]
+
+
+def check_offered(realm: Realm, manager: Manager) -> list[FileReport]:
+    """A report on every file of settings that a plugin reads (hook `realm_settings`)."""
+    reports = []
+    for name in sorted(manager.parts("realm_settings")):
+        path = realm.configs / name
         if path.is_file():
-            reports.append(FileReport(_name(realm, path), _loading_problems(realm, path, load)))
+            reports.append(_loaded(realm, path, manager.load_part("realm_settings", name, "file of settings")))
     return reports
+
+
+def _loaded(realm: Realm, path: Path, load: Callable[[Realm], object]) -> FileReport:
+    return FileReport(_name(realm, path), _loading_problems(realm, path, load))
 
 
 def _loading_problems(realm: Realm, path: Path, load: Callable[[Realm], object]) -> list[Problem]:

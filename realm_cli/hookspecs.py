@@ -21,7 +21,7 @@ GROUP = "realm"
 PART_HOOKS = (
     "realm_commands", "realm_records", "realm_skills", "realm_inspectors", "realm_oracles", "realm_callbacks",
     "realm_pages", "realm_services", "realm_zone_types", "realm_runners", "realm_tasks", "realm_checks",
-    "realm_importers", "realm_skill_clients", "realm_profiles",
+    "realm_importers", "realm_skill_clients", "realm_profiles", "realm_settings",
 )  # fmt: skip
 
 hookspec = pluggy.HookspecMarker(GROUP)
@@ -103,6 +103,12 @@ def realm_tasks() -> list[Part]:
 @hookspec
 def realm_checks() -> list[Part]:
     """Checks of health: the name is the check's, the object a `realm_cli.checks.Check`."""
+    raise AssertionError("a specification is never called")
+
+
+@hookspec
+def realm_settings() -> list[Part]:
+    """Files of settings that the plugin reads: the name is the file's in `configs/`, the object loads it from a realm and raises `FormatError` for a mistake."""
     raise AssertionError("a specification is never called")
 
 

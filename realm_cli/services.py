@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import os
 import subprocess
 import sys
 import tempfile
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from realm_cli import belonging, store
+from realm_cli.errors import RealmError
 from realm_cli.process import is_running, this_process
 from realm_cli.realm import Realm
 from realm_cli.records import ServiceRecord, now
@@ -60,10 +63,25 @@ def path_of(realm: Realm, name: str) -> Path:
 
 
 def announce(realm: Realm, name: str, url: str = "") -> None:
-    """Say that this process is the service, and is ready. Raises `StorageError`."""
+    """Say that this process is the service, and is ready; taken back when it ends by itself. Raises `StorageError`."""
     path = path_of(realm, name)
     path.parent.mkdir(parents=True, exist_ok=True)
+    atexit.register(_take_back, realm, name, os.getpid())
     belonging.write(realm, path, ServiceRecord(name=name, url=url, process=this_process(), started_at=now()))
+
+
+def _take_back(realm: Realm, name: str, pid: int) -> None:
+    """At the end of the process that announced itself, not of one that it forked."""
+    with contextlib.suppress(RealmError):  # else it reads as gone
+        found = running(realm, name) if os.getpid() == pid else None
+        if found is not None and found.process.pid == pid:
+            store.delete(path_of(realm, name))
+
+
+def forget(realm: Realm, name: str) -> None:
+    """Remove the announcement of a service whose process is gone. For who has seen its end."""
+    if running(realm, name) is None:
+        store.delete(path_of(realm, name))
 
 
 def beat_path(realm: Realm, name: str) -> Path:

@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,6 +29,7 @@ DAMAGED = (ValueError, RecursionError)
 """What decoding JSON may raise: bad syntax, bytes that are not UTF-8, nesting without end."""
 
 _counter = iter(range(1 << 62))
+_only_looks: ContextVar[bool] = ContextVar("only_looks", default=False)
 
 
 def temp_name(path: Path) -> Path:
@@ -128,8 +130,20 @@ def read_record(path: Path, record_class: type[R]) -> R:
     return record_class.from_dict(parse_json(read_bytes(path), str(path)), str(path))
 
 
+@contextmanager
+def only_looking() -> Iterator[None]:
+    """Meanwhile what is damaged counts as absent, and stays where and as it is: for examinations that name it themselves."""
+    before = _only_looks.set(True)
+    try:
+        yield
+    finally:
+        _only_looks.reset(before)
+
+
 def quarantine(path: Path, why: str) -> None:
     """Set a file that cannot be used aside as `*.corrupt-<time>` and say so loudly."""
+    if _only_looks.get():
+        return
     stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
     aside = path.with_name(f"{path.name}.corrupt-{stamp}-{os.getpid()}-{next(_counter)}")
     try:
@@ -163,7 +177,8 @@ def read_or_rebuild(path: Path, record_class: type[R], rebuild: Callable[[], R])
     record = read_or_set_aside(path, record_class)
     if record is None:
         record = rebuild()
-        write_record(path, record, durable=True)
+        if not _only_looks.get():
+            write_record(path, record, durable=True)
     return record
 
 

@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import ipaddress
 import os
+import re
 import secrets
 import socket
 from collections.abc import Mapping
@@ -27,6 +28,7 @@ LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 CSRF_HEADER = "X-Realm-Csrf"
 """As headers are spelled in the mappings here: every word with a capital."""
 TOKEN_BYTES = 32
+_TOKEN = re.compile(rf"[!-~]{{{TOKEN_BYTES},}}")
 
 
 @dataclass(frozen=True)
@@ -49,12 +51,12 @@ def read_token(realm: Realm) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         _make_token(path)
-        text, mode = path.read_text().strip(), path.stat().st_mode
+        text, mode = path.read_bytes().decode("utf-8", "replace").strip(), path.stat().st_mode
     except OSError as error:
         raise StorageError("make the token", path, error) from error
     if mode & 0o077:
         raise FormatError(str(path), "other users may read the token", f"chmod 600 {path}, or delete it for a new one")
-    if len(text) < TOKEN_BYTES:
+    if not _TOKEN.fullmatch(text):
         raise FormatError(str(path), "this is no token", "delete it, and a new one is made")
     return text
 

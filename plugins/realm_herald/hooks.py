@@ -36,3 +36,9 @@ def realm_records() -> list[Part]:
 def realm_checks() -> list[Part]:
     """What the doctor asks the heralds."""
     return [Part("heralds", "realm_herald.checks:HERALDS", "Heralds that are not heard.")]
+
+
+@hookimpl
+def realm_settings() -> list[Part]:
+    """Who is told what."""
+    return [Part("heralds.yaml", "realm_herald.settings:load", "The heralds.")]

@@ -88,7 +88,8 @@ def _looks(realm: Realm, manager: Manager, only: str | None) -> Iterator[tuple[C
 def _look(realm: Realm, manager: Manager, check: Check) -> list[Finding]:
     """What a check sees. Whatever it raises is a finding: one that fails keeps no other from being made."""
     try:
-        found = check.look(realm, manager)
+        with store.only_looking():
+            found = check.look(realm, manager)
     except RealmError as error:
         if str(realm.config_file) in error.message:  # which the check `config` tells with every mistake
             return [Finding(check=check.name, grade="unknown", message="not before configs/realm.yaml is right")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import signal
 from datetime import datetime, timedelta, timezone
@@ -300,6 +301,8 @@ class Keeping:
         # Before it is reaped: until then no other process can have its number.
         processes.sweep(self._loom.realm, self.spec.name, held.mark.pid)
         ending = self._ending(held.reap(), at)
+        with contextlib.suppress(StorageError):  # the doctor tells of what the disk keeps
+            services.forget(self._loom.realm, self.spec.name)
         self._note(process=None, url="")
         if ending.cause == "commanded":
             self._remember(ending)

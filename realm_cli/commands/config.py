@@ -85,7 +85,7 @@ def check_command(ctx: Context, as_json: bool) -> int:
     """Check every configuration file and print all mistakes; exit code 1 when there is one."""
     from realm_cli import configcheck
 
-    reports = configcheck.check_all(ctx.realm)
+    reports = [*configcheck.check_all(ctx.realm), *configcheck.check_offered(ctx.realm, ctx.manager)]
 
     def render() -> None:
         for report in reports:

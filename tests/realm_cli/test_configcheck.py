@@ -74,7 +74,7 @@ def test_the_command_prints_one_line_each_and_fails_when_one_is_bad(run: Run, re
     assert (good.code, good.out) == (
         0,
         "ok   configs/realm.yaml\nok   configs/heroes/dio-mini.yaml\nok   configs/heroes/dio.yaml\n"
-        "ok   configs/tasks.yaml\nok   configs/services.yaml\n",
+        "ok   configs/tasks.yaml\nok   configs/services.yaml\nok   configs/heralds.yaml\n",
     )
     realm.hero_file("dio").write_text("model_name: x\nbase_model: y/z\nmax_length: long\n")
     bad = run("config", "check")

@@ -272,6 +272,7 @@ def test_it_says_that_it_makes_progress(realm: Realm, herald: Start) -> None:
     first = beat.stat().st_mtime_ns
     wait_for(lambda: beat.stat().st_mtime_ns > first, "the next one")
     assert running.end() == 0
+    assert not services.path_of(realm, "herald").exists()
 
 
 def test_a_full_disk_delays_the_cursor_and_ends_nothing(

@@ -97,3 +97,11 @@ def test_an_unknown_herald_is_named_with_the_nearest(realm: Realm, run: Run) -> 
         4,
         ["error: there is no herald 'fone'", "hint: did you mean 'phone'?"],
     )
+
+
+def test_realm_config_check_finds_a_mistake(realm: Realm, run: Run) -> None:
+    settings.heralds_file(realm).write_text("heralds:\n  a: {urll: x}\n")
+    checked = run("config", "check")
+    assert (checked.code, checked.out.splitlines()[-1]) == (
+        1, "bad  configs/heralds.yaml:2: unknown key 'heralds.a.urll'; did you mean 'url'?",
+    )  # fmt: skip

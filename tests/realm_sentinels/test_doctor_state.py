@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from helpers import rows, write_rows
-from realm_cli import checkpoints, intake, journal, store
+from realm_cli import checkpoints, intake, journal, store, websafety
 from realm_cli.checkpoint_records import TrainerState
 from realm_cli.manager import Manager
 from realm_cli.process import this_process
@@ -18,6 +18,7 @@ from realm_cli.realm import Realm
 from realm_cli.records import JournalRecord, now
 from realm_cli.zones import zones_file
 from realm_guild import requests
+from realm_sentinels import doctor
 from realm_sentinels_doctor import gone, look, mend, one, write_training
 from realm_vault import transfers
 from realm_vault.records import TransferRecord
@@ -86,6 +87,14 @@ def test_files_left_between_inbox_and_board_come_to_the_board(realm: Realm, tmp_
     assert mend(realm, "queue") == ["1 of 1 files are on the board"]
     assert [file.name for file in Board(realm).files("high")] == ["left.jsonl"]
     assert one(realm, "queue").grade == "ok"
+
+
+def test_a_folder_of_the_board_that_is_a_file_is_named(realm: Realm) -> None:
+    (realm.queue / "normal").rmdir()
+    (realm.queue / "normal").write_text("")
+    finding = one(realm, "queue")
+    assert (finding.grade, finding.message) == ("error", "queue/normal is no folder, and the board needs it")
+    assert finding.remedy == f"move it away, then mkdir {realm.queue / 'normal'}"
 
 
 # -- checkpoints and state -----------------------------------------------------------------------------------------
@@ -188,3 +197,49 @@ def test_evals_that_the_dead_had_taken_wait_again(realm: Realm) -> None:
     assert one(realm, "evals").message == "1 evals were taken by processes that are gone"
     assert mend(realm, "evals") == ["1 evals wait"]
     assert path.is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [
+        ("champions/x.json", b"\xff\xfe\x00", "not valid JSON"),
+        ("champions/x.json", b'{"hero": "x"}', "it does not say of what kind it is"),
+        ("champions/x.json", b"[]", "it does not say of what kind it is"),
+        ("champions/x.json", None, "it is a folder"),
+        ("training.json", b'{"kind": "trai', "not valid JSON"),
+        ("training.json", b"heartbeat", "the heartbeat is 'noon'"),
+    ],
+)
+def test_a_look_names_every_damaged_state_file_and_leaves_it_until_it_is_mended(
+    realm: Realm, name: str, content: bytes | None, why: str
+) -> None:
+    path = realm.status / name
+    path.parent.mkdir(exist_ok=True)
+    if content == b"heartbeat":
+        write_training(realm, "training", this_process(), heartbeat="noon")
+    elif content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+    record = doctor.examine(realm, Manager.of(realm))
+    (finding,) = [finding for finding in record.findings if finding.check == "state"]
+    assert (finding.grade, finding.message) == ("error", "1 state files do not parse")
+    assert finding.evidence.startswith(f"status/{name}: {why}")
+    assert [finding for finding in record.findings if finding.grade == "unknown"] == []
+    assert path.exists()
+    done = doctor.mend(realm, Manager.of(realm))
+    assert [one.said for one in done if one.check == "state"] == ["1 set aside"]
+    assert not path.exists()
+    assert one(realm, "state").message == "1 damaged state files were set aside"
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"short\n", bytes(range(128, 192)), b"a token with spaces in it, long enough\n"]
+)
+def test_a_token_that_is_none_is_told(realm: Realm, content: bytes) -> None:
+    path = websafety.token_path(realm)
+    path.write_bytes(content)
+    path.chmod(0o600)
+    finding = one(realm, "token")
+    assert (finding.grade, finding.message) == ("error", f"{path}: this is no token")
+    assert finding.remedy == "delete it, and a new one is made"

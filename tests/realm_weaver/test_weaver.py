@@ -13,9 +13,9 @@ import psutil
 import pytest
 
 from helpers import Run, SmallDisk, TavernProcess, environment, realm_line, wait_for
-from realm_cli import services, store
+from realm_cli import belonging, services, store
 from realm_cli.process import mark_of
-from realm_cli.records import ProcessMark
+from realm_cli.records import ProcessMark, ServiceRecord, now
 from realm_cli.service_records import ServiceState
 from realm_weaver import requests
 from realm_weaver_services import QUICK, Woven
@@ -26,8 +26,14 @@ HASTY: dict[str, Any] = {"liveness": {"period_seconds": 0.1, "timeout_seconds": 
 def test_a_killed_service_is_back_at_once_with_its_history(woven: Woven) -> None:
     woven.serve("web")
     woven.up("web")
+    mark = woven.state("web").process
+    assert mark is not None
+    announced = services.path_of(woven.realm, "web")
+    announced.parent.mkdir(exist_ok=True)
+    belonging.write(woven.realm, announced, ServiceRecord(name="web", process=mark, started_at=now()))
     first = woven.kill("web")
     seen = woven.until("web", "ready", restarts=1)
+    assert not announced.exists()
     assert seen.process is not None
     assert seen.process.pid != first
     (ending,) = seen.history

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from realm_cli import datafiles, inbox, intake, status, store
@@ -23,6 +24,9 @@ COMPLETE = "complete what was begun: record, journal, folder"
 
 def look(realm: Realm, manager: Manager) -> list[Finding]:
     """All that can be wrong on the board."""
+    blocked = _no_folders(realm)
+    if blocked:
+        return blocked  # nothing of the board can be read before
     board = Board(realm)
     files = [file for state in STATES for file in board.files(state)]
     found = [*_foreign(realm), *_recordless(board, files), *_fileless(board, files), *_held(board, files)]
@@ -39,6 +43,20 @@ def _warn(message: str, names: list[str], remedy: str, fix: str = "") -> Finding
         remedy=remedy,
         fix=fix,
     )
+
+
+def _no_folders(realm: Realm) -> list[Finding]:
+    """Folders of the board whose place something else has taken."""
+    paths = [realm.intake, *(realm.queue / state for state in STATES)]
+    return [
+        Finding(
+            check="queue", grade="error", message=f"queue/{path.name} is no folder, and the board needs it",
+            evidence=f"{path}: {'a link to what is not there' if path.is_symlink() else 'a file'}",
+            remedy=f"move it away, then mkdir {path}",
+        )
+        for path in paths
+        if os.path.lexists(path) and not path.is_dir()
+    ]  # fmt: skip
 
 
 def _foreign(realm: Realm) -> list[Finding]:

@@ -11,7 +11,7 @@ from realm_cli.checks import Check, Finding
 from realm_cli.errors import RealmError, StorageError
 from realm_cli.manager import Manager
 from realm_cli.realm import Realm
-from realm_cli.websafety import token_path
+from realm_cli.websafety import read_token, token_path
 
 DISTRIBUTION = "realm-hero"
 SHOWN = 5
@@ -117,6 +117,10 @@ def look_at_token(realm: Realm, manager: Manager) -> list[Finding]:
                 fix="make it readable for its owner alone",
             )
         ]  # fmt: skip
+    try:
+        read_token(realm)
+    except RealmError as error:
+        return [Finding(check="token", grade="error", message=error.message, remedy=error.hint)]
     return [Finding(check="token", grade="ok", message="the token is its owner's alone", evidence=f"mode {mode:04o}")]
 
 

@@ -9,10 +9,10 @@ import msgspec
 
 from realm_cli import store
 from realm_cli.checks import Check, Finding
-from realm_cli.errors import FormatError, NewerFormatError, RealmError
+from realm_cli.errors import FormatError, NewerFormatError, RealmError, StorageError
 from realm_cli.manager import Manager
 from realm_cli.realm import Realm
-from realm_cli.records import EventRecord, JournalRecord, Record
+from realm_cli.records import EventRecord, JournalRecord, Record, TrainingStatus, is_moment
 
 SHOWN = 3
 EVENT_BYTES = 4 * 1024 * 1024
@@ -23,7 +23,7 @@ SET_ASIDE = "set them aside as *.corrupt-TIME, as whoever reads them next would"
 def look_at_files(realm: Realm, manager: Manager) -> list[Finding]:
     """State files that do not parse, now or before."""
     found = []
-    aside = sorted(path for path in realm.status.rglob("*.corrupt-*") if path.is_file())
+    aside = sorted(realm.status.rglob("*.corrupt-*"))
     if aside:
         found.append(
             Finding(
@@ -54,15 +54,24 @@ def _damaged(realm: Realm, manager: Manager) -> Iterator[tuple[Path, str]]:
     for path in sorted(realm.status.rglob("*.json")):
         if path.name.startswith("."):
             continue
+        if path.is_dir():
+            yield path, "it is a folder"
+            continue
         try:
             data = store.parse_json(store.read_bytes(path), path.name)
-            kind = kinds.get(data.get("kind", "")) if isinstance(data, dict) else None
-            if kind is not None:
-                kind.from_dict(data, path.name)
+            name = data.get("kind") if isinstance(data, dict) else None
+            if not isinstance(name, str):
+                yield path, "it does not say of what kind it is"
+            elif name in kinds:
+                record = kinds[name].from_dict(data, path.name)
+                if isinstance(record, TrainingStatus) and not is_moment(record.heartbeat):
+                    yield path, f"the heartbeat is {record.heartbeat!r}"
         except (FileNotFoundError, NewerFormatError):
             continue  # it is gone by now, or a newer Realm's
         except FormatError as error:
             yield path, error.problem
+        except StorageError as error:
+            yield path, error.message
 
 
 def _kinds(manager: Manager) -> dict[str, type[Record]]:
