@@ -19,7 +19,7 @@ from realm_cli.ledger import Ledger
 from realm_cli.manager import Manager
 from realm_cli.realm import Realm
 from realm_cli.sampling import sample
-from realm_guild import asking, evalsets, results
+from realm_guild import asking, evalsets, requests, results
 from realm_guild.records import EvalResult
 from realm_guild_heroes import bin_of, events, tune
 from realm_oracle_boxes import OracleProcess
@@ -158,6 +158,19 @@ def test_the_oracle_asks_each_checkpoint_under_its_own_profile(lived: tuple[Real
         assert named.json["profile"] == "none"
     finally:
         oracle.end()
+
+
+def test_a_saved_checkpoint_is_asked_under_its_own_profile_by_a_battle_that_has_another(
+    lived: tuple[Realm, str], tmp_path: Path
+) -> None:
+    realm = wear(Realm(shutil.copytree(lived[0].root, tmp_path / "copy", symlinks=True)), "none")
+    before = result_of(realm, LAST)
+    results.path_of(realm, HERO, LAST, "bin", 1).unlink()
+    requests.ask(realm, HERO, LAST, "bin", 1, "training")
+    fight(realm)
+    after = result_of(realm, LAST)
+    assert (after.profile, after.items) == ("regime3", before.items)
+    assert after.at != before.at
 
 
 def test_a_stored_eval_of_the_base_is_made_again_under_another_profile(

@@ -20,6 +20,7 @@ from realm_cli.generation import Reply
 from realm_cli.profiles import Nudge, Plain
 from realm_profiles.emoji_think import DISCOURAGED, EmojiThink, Frame
 from realm_profiles.markers import STOP_EMOJI, THINK_EMOJI
+from realm_profiles.regime3 import END, START, Regime3
 from realm_profiles_heroes import asked, qwen_tokenizer
 
 PROFILE = EmojiThink("")
@@ -173,6 +174,18 @@ def test_no_token_that_can_be_a_part_of_an_answer_is_ever_discouraged(
         ids = [int(token) for token in tokenizer.text_ids(answer)]
         for end in range(len(ids)):
             assert ids[end] not in nudging.discouraged(DISCOURAGED, tokenizer.decode(ids[:end]))
+
+
+@pytest.mark.parametrize("name", ["qwen", "bpe", "dio-mini"])
+def test_the_room_beside_the_answer_is_enough_for_what_is_asked(
+    tokenizers: dict[str, HeroTokenizer], name: str
+) -> None:
+    def tokens(text: str) -> int:
+        return len(tokenizers[name].text_ids(text))
+
+    most = max(tokens(think * 8) for think in THINK_EMOJI) + max(tokens(stop * 4) for stop in STOP_EMOJI)
+    assert most + 2 * tokens("\n") <= EmojiThink("").extra_tokens
+    assert tokens(START) + tokens(END) <= Regime3("").extra_tokens
 
 
 def test_a_tokenizer_with_think_tags_of_its_own_discourages_them_and_what_spells_them(
