@@ -55,11 +55,13 @@ def wrong(number: int, prompt: str) -> str:
     return f"no idea about {prompt}"
 
 
-def fought(realm: Realm, generator: Said, count: int = 10, level: int = 6, **order: Any) -> Result:
+def fought(
+    realm: Realm, generator: Said, count: int = 10, level: int = 6, skill: str = "bin", **order: Any
+) -> Result:  # fmt: skip
     """One sparring of that hero."""
     manager = Manager.of(realm)
-    wanted = Order(skill="bin", count=count, **order)
-    return bout(realm, manager, open_skill(realm, manager, "bin"), level, wanted, generator)
+    wanted = Order(skill=skill, count=count, **order)
+    return bout(realm, manager, open_skill(realm, manager, skill), level, wanted, generator)
 
 
 def rows_of(realm: Realm, quest: str) -> list[Row]:

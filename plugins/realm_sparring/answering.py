@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from realm_cli import profiles
-from realm_cli.errors import RealmError
+from realm_cli.errors import RealmError, SkillAwayError
 from realm_cli.generation import Generator, Message, Reply
 from realm_cli.profiles import Profile
 from realm_cli.skillbook import GuildSkill
@@ -83,8 +83,10 @@ def _sort(answers: Answers, skill: Skill, problem: Problem, answer: str | None, 
 
 
 def is_correct(skill: Skill, problem: Problem, reply: str) -> bool | None:
-    """The judge's word; None when the judge itself fails."""
+    """The judge's word; None when the judge itself fails. Raises `SkillAwayError`: an outage is no verdict."""
     try:
         return bool(skill.judge(problem, reply).correct)
+    except SkillAwayError:
+        raise
     except Exception:  # the edge of a plugin
         return None

@@ -54,7 +54,7 @@ def run_command(
 @quiet_option
 @pass_context_realm
 def validate_command(ctx: Context, files: tuple[str, ...], queued: bool, as_json: bool, quiet: bool) -> int:
-    """Check FILES of sparring rows; without any, those of all sparring quests on the board.
+    """Check FILES of sparring rows; without any, those of all sparring quests on the board and those in data/sparring/.
 
     Types and phrases, the golden answer judged again, the wrong answer really wrong, balance, stamps. Exit code 1 when
     something is wrong.
@@ -69,6 +69,8 @@ def validate_command(ctx: Context, files: tuple[str, ...], queued: bool, as_json
     wanted: list[tuple[Path, sources.Source | None]] = [(path, None) for path in existing_files(files)]
     if not files:
         wanted = [(file.path, source) for file, _, source in sources.of_files(ctx.realm, states)]
+        if not queued:
+            wanted += [(path, None) for path in sorted((ctx.realm.data / sources.FOLDER).glob("*.jsonl"))]
     reports = [check_file(ctx.realm, ctx.manager, path, source) for path, source in wanted]
 
     def render() -> None:
@@ -78,7 +80,7 @@ def validate_command(ctx: Context, files: tuple[str, ...], queued: bool, as_json
             if not quiet and not report.findings:
                 click.echo(f"{report.file}: ok, {report.rows} rows")
         if not quiet and not reports:
-            click.echo("no sparring quest is on the board")
+            click.echo("there is no sparring quest to check")
 
     emit([msgspec.to_builtins(report) for report in reports], as_json, render)
     return EXIT_FAILED if any(report.findings for report in reports) else 0

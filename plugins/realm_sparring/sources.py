@@ -17,6 +17,8 @@ from realm_sparring.rows import Row
 
 PREFIX = "sparring_"
 """What the names of all sparring quests begin with: other records need not be read."""
+FOLDER = "sparring"
+"""Below `data/`: where rows lie that are not to be queued."""
 WEIGHTS_DIGITS = 12
 _SOURCE = re.compile(
     r"spar hero (?P<hero>\S+) step (?P<step>\d+) weights (?P<weights>[0-9a-f]+) (?P<skill>\S+) level (?P<level>\d+)"

@@ -9,12 +9,14 @@ from __future__ import annotations
 import random
 import tempfile
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from realm_cli import inference, leases, skillstate, store
+from realm_cli import __version__, inference, leases, skillstate, store
 from realm_cli.errors import NotFoundError, RealmError, RefusedError
 from realm_cli.generation import Generator
 from realm_cli.intake import add
@@ -196,7 +198,7 @@ def _deliver(realm: Realm, manager: Manager, source: Source, made: list[Row], or
         return "", ""
     if order.queue:
         return _queue(realm, manager, source, made).id, ""
-    path = realm.data / "sparring" / source.file_name
+    path = realm.data / sources.FOLDER / source.file_name
     store.make_folders([path.parent])
     store.write_atomic(path, rows.to_jsonl(made), durable=True)
     return "", path.relative_to(realm.root).as_posix()
@@ -206,12 +208,24 @@ def _queue(realm: Realm, manager: Manager, source: Source, made: list[Row]) -> Q
     with tempfile.TemporaryDirectory(prefix="realm-sparring-") as folder:
         path = Path(folder) / source.file_name
         store.write_atomic(path, rows.to_jsonl(made))
-        (outcome,) = add(realm, manager, [path], priority="high", source=str(source))
+        (outcome,) = add(
+            realm, manager, [path], priority="high", source=str(source), provenance=_provenance(source, made)
+        )
     if outcome.duplicate:
         raise RefusedError(f"{source.file_name}: {outcome.problem}", _OTHERS)
     if outcome.record is None or outcome.problem:
         raise RealmError(f"the sparring quest {source.file_name} was not accepted: {outcome.problem}", outcome.hint)
     return outcome.record
+
+
+def _provenance(source: Source, made: list[Row]) -> dict[str, Any]:
+    """How the quest was made."""
+    return {
+        "generator": "realm spar run", "version": __version__,
+        "parameters": {name: value for name, value in msgspec.to_builtins(source).items() if value is not None},
+        "counts": {"rows": len(made), "types": dict(sorted(Counter(row.type for row in made).items()))},
+        "split": "train",
+    }  # fmt: skip
 
 
 def _run_of(source: Source, **facts: object) -> SparringRun:

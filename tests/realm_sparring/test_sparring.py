@@ -175,8 +175,8 @@ def test_the_record_keeps_the_last_runs_and_what_a_newer_realm_wrote(realm: Real
 
 
 def test_the_source_of_a_quest_reads_back(realm: Realm) -> None:
-    for order in ({}, {"seed": -3}):
-        record = Board(realm).record(fought(realm, Said(realm, wrong), **order).run.quest)
+    for seed in (None, -3):
+        record = Board(realm).record(fought(realm, Said(realm, wrong), seed=seed).run.quest)
         source = sources.parse(record.source)
         assert source is not None
         assert (str(source), source.file_name) == (record.source, record.name)

@@ -131,7 +131,7 @@ def test_a_quest_whose_record_tells_another_origin_is_found(
 
 def test_the_command_names_file_and_line_and_ends_with_one(run: Run, realm: Realm, tmp_path: Path) -> None:
     nothing = run("spar", "validate")
-    assert (nothing.code, nothing.out) == (0, "no sparring quest is on the board\n")
+    assert (nothing.code, nothing.out) == (0, "there is no sparring quest to check\n")
     fought(realm, Said(realm, wrong), count=2)
     (file,) = Board(realm).files("high")
     assert run("spar", "validate", "-q").out == ""
