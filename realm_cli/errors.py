@@ -57,7 +57,8 @@ class AwayError(RealmError):
 
 
 class SkillAwayError(AwayError):
-    """The server of a skill gives no problems or verdicts now: it is down, another one, or answers what is no answer."""
+    """A skill gives no problems or verdicts: its server is down, another one, or answers what is no answer; its library
+    is broken, or of no use."""
 
 
 class FormatError(RealmError):

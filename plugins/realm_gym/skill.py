@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from realm_cli.errors import RealmError, UsageError
+from realm_cli.errors import SkillAwayError, UsageError
 from realm_cli.skills import Problem, Split, Verdict
 from realm_gym import facts, seeds, wire
 from realm_gym.check import check
@@ -68,13 +68,13 @@ class GymSkill:
         return f"{found.trouble} (reasoning-gym {library_version()})" if found is not None and found.trouble else ""
 
     def _passed(self, level: int) -> None:
-        """Check the task unless that was done. Raises `RealmError` when it must not be used."""
+        """Check the task unless that was done. Raises `SkillAwayError` when it must not be used."""
         if self._seen is None and facts.of_task(library_version(), self._task) is None:
             self._seen = check(CHILD, self._task)
             facts.keep(library_version(), self._task, self._seen)
         found = self._told()
         if found.trouble:
-            raise RealmError(
+            raise SkillAwayError(
                 f"skill '{self.id}' must not be used: {found.trouble} (reasoning-gym {library_version()})",
                 "use another one: realm skill list --all",
             )
@@ -107,7 +107,9 @@ class GymSkill:
                 continue
             missed += HANGING if told.died else 1
             if missed >= MOST_MISSED:
-                raise RealmError(f"{self.id} level {level} gives no problems: {told.trouble}", "train another level")
+                raise SkillAwayError(
+                    f"{self.id} level {level} gives no problems: {told.trouble}", "train another level"
+                )
 
     def judge(self, problem: Problem, reply: str) -> Verdict:
         """Right is what the task's scorer gives the full score. Raises `SkillAwayError` where there is no library."""

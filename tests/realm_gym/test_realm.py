@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from pathlib import Path
 
 import pytest
 
-from helpers import BattleProcess, Run
+from helpers import PATIENCE, BattleProcess, Run, environment, realm_line
 from realm_cli import skillbook, skillstate
 from realm_cli.ledger import Ledger
 from realm_cli.manager import Manager
@@ -58,6 +60,21 @@ def test_one_that_cannot_be_used_is_refused_with_the_reason(realm: Realm, run: R
     assert (listed.code, forged.code) == (0, 1)
     assert "skill 'gym.boxnet' cannot be used: skill 'gym.boxnet' must not be used: level 1: it gives no" in listed.err
     assert "must not be used" in forged.err
+
+
+def test_a_library_that_is_damaged_is_said_and_no_verdict_comes_of_it(enabled: Realm, tmp_path: Path) -> None:
+    broken = tmp_path / "broken" / "reasoning_gym"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text('raise ImportError("half of it is missing")\n')
+    line = json.dumps({"prompt": "p", "answer": "1", "reply": "2", "meta": {"seed": 64, "index": 0, "level": 1}})
+    for words, given in ((("sample", COUNT, "--level", "1"), ""), (("judge", COUNT), line)):
+        done = subprocess.run(
+            realm_line("skill", *words, realm=enabled), input=given, capture_output=True, text=True, check=False,
+            env={**environment(), "PYTHONPATH": str(broken.parent)}, timeout=PATIENCE,
+        )  # fmt: skip
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "error: reasoning-gym cannot be loaded: ImportError: half of it is missing\n" in done.stderr
+        assert 'hint: install it anew: pip install "realm-hero[gym]"' in done.stderr
 
 
 def test_one_that_is_not_enabled_is_named_with_the_command_that_does(run: Run) -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from realm_cli.errors import RealmError, UsageError
+from realm_cli.errors import RealmError, SkillAwayError, UsageError
 from realm_cli.manager import Manager
 from realm_cli.sampling import draws, sample
 from realm_cli.skills import Problem, split_of
@@ -162,7 +162,7 @@ def test_an_item_that_takes_too_long_ends_the_process_and_not_the_skill(monkeypa
     monkeypatch.setattr(wire, "ITEM_SECONDS", 0.05)
     monkeypatch.setattr(skill_module, "HANGING", skill_module.MOST_MISSED)
     skill = GymSkill("game_of_life")
-    with pytest.raises(RealmError, match=r"level 3 gives no problems: it took more than 0.05 s of processor time"):
+    with pytest.raises(SkillAwayError, match=r"level 3 gives no problems: it took more than 0.05 s of processor time"):
         skill.problem(3, random.Random(1))
     assert sample(GymSkill("count_bits"), 1, 3, 0, "train")
 

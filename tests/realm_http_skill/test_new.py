@@ -39,6 +39,18 @@ def test_it_prints_the_id_alone_when_quiet(run: Run) -> None:
     assert run("skill", "new", "dance", "-q").out == "dance\n"
 
 
+def test_a_skill_that_a_plugin_offers_needs_nothing_filled_in(realm: Realm, run: Run) -> None:
+    path = realm.skills / "sy.yaml"
+    path.unlink()
+
+    done = run("skill", "new", "sy")
+
+    config = skillbook.load_config(realm, "sy")
+    assert (done.code, done.out.strip()) == (0, str(path))
+    assert done.err == "look: realm skill sample sy --level 1\n"
+    assert (config.id, config.name, config.plugin, config.api, config.max_level) == ("sy", "Sy", "sy", None, 50)
+
+
 @pytest.mark.parametrize(
     ("line", "code", "said"),
     [
