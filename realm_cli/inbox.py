@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 import re
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from realm_cli import belonging, datafiles
+import msgspec
+
+from realm_cli import belonging, datafiles, store
+from realm_cli.errors import StorageError
 from realm_cli.questfiles import parse_name
 from realm_cli.realm import PRIORITIES, Realm
 
 _PLACE = re.compile(rf"(copy|move-(?:high|normal|low))\.({belonging.LABEL})\.[0-9]+\.(.+)")
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """A file to take in."""
 
     path: Path
@@ -30,6 +33,32 @@ class Found:
 def place(realm: Realm, how: str, name: str) -> Path:
     """`.intake/<copy|move-PRIORITY>.<who>.<serial>.<name>`: who brings the file; of a copy the source remains."""
     return realm.intake / f"{how}.{belonging.label(realm)}.{time.monotonic_ns()}.{datafiles.safe_name(name)}"
+
+
+@contextmanager
+def draft(realm: Realm, name: str, content: bytes = b"") -> Iterator[Path]:
+    """A file to be added, already where adding would copy it. What a kill leaves of it, the next intake drops."""
+    store.make_folders([realm.intake])
+    path = place(realm, "copy", name)
+    try:
+        _fill(path, content)
+        yield path
+    finally:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def is_own_draft(realm: Realm, path: Path) -> bool:
+    """Whether this process has made it by `draft`."""
+    match = _PLACE.fullmatch(path.name)
+    return path.parent == realm.intake and match is not None and match[2] == belonging.label(realm)
+
+
+def _fill(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise StorageError("write", path, error) from error
 
 
 def given_name(path: Path) -> str:

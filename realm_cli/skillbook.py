@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -86,8 +85,7 @@ class SkillConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """How replies to a server's problems are judged; none = by the server."""
 
 
-@dataclass(frozen=True)
-class GuildSkill:
+class GuildSkill(msgspec.Struct, frozen=True):
     """A skill of this realm, ready to use."""
 
     config: SkillConfig

@@ -6,10 +6,12 @@ the key, and nothing else, decides whether it belongs to evals or to training, o
 
 from __future__ import annotations
 
-import random
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
+
+if TYPE_CHECKING:
+    import random
 
 Split = Literal["train", "eval"]
 

@@ -5,11 +5,14 @@ Their replies begin with the right equation, so that no guess is right: a bare t
 
 from __future__ import annotations
 
-import random
+from typing import TYPE_CHECKING
 
 from realm_bin.calls import Call
 from realm_bin.digits import ONE, ZERO
 from realm_bin.operations import SOLVABLE
+
+if TYPE_CHECKING:
+    import random
 
 BLANK = "___"
 

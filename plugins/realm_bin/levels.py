@@ -7,11 +7,10 @@ Signed values have the full width by their notation, as they are written with al
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from realm_bin.calls import Call
 from realm_bin.digits import signed
@@ -20,6 +19,9 @@ from realm_bin.settings import MAX_LEVEL, Settings, at, parse
 from realm_bin.work import Operands
 from realm_cli.errors import FormatError
 from realm_cli.skills import CLOSED_BELOW
+
+if TYPE_CHECKING:
+    import random
 
 FULL_WIDTH_SHARE = 0.75
 """Share of free operands that have the full width, because that is what a level is about. The others get a width drawn

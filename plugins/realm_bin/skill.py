@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from realm_bin.judge import judge
 from realm_bin.levels import Level, checked_levels, first_level_of
-from realm_bin.settings import MAX_LEVEL, at
+from realm_bin.settings import MAX_LEVEL, Settings, at
 from realm_bin.symbols import draw_symbols
 from realm_bin.wording import KINDS, TAGS, Shares, draw, worded
 from realm_cli.errors import UsageError
 from realm_cli.skills import Problem, Verdict
+
+if TYPE_CHECKING:
+    import random
 
 
 class BinSkill:
@@ -26,7 +29,21 @@ class BinSkill:
     max_level = MAX_LEVEL
 
     def __init__(self, settings: Mapping[str, Any] | None = None, where: str = "bin") -> None:
-        self._settings, self._levels = checked_levels(settings or {}, where)
+        self._given = settings or {}, where
+        if settings:
+            _ = self._made  # a mistake in them is told at once
+
+    @cached_property
+    def _made(self) -> tuple[Settings, tuple[Level, ...]]:
+        return checked_levels(*self._given)
+
+    @cached_property
+    def _settings(self) -> Settings:
+        return self._made[0]
+
+    @cached_property
+    def _levels(self) -> tuple[Level, ...]:
+        return self._made[1]
 
     def configured(self, settings: Mapping[str, Any], where: str) -> BinSkill:
         """The same skill with other settings. Raises `FormatError` that names `where` for bad ones."""

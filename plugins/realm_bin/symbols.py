@@ -8,11 +8,14 @@ operations they do not melt into tokens of several digits.
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from realm_bin.calls import Call
 from realm_bin.digits import ONE, ZERO
+
+if TYPE_CHECKING:
+    import random
 
 BITS = tuple("ΓΔΘΛΞΠΣΦΨΩБЖЦЭЮЯ")
 WORDS = (

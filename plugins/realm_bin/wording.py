@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
 from realm_bin.calls import Call
 from realm_bin.kinds import fill_the_blank, find_the_error, true_or_false
+
+if TYPE_CHECKING:
+    import random
 
 TAGS = ("", "verify", "show-work", "trace")
 """From easy to expert; mixes of wording give their shares in this order."""

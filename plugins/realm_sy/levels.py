@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import cache
 
+from realm_sy import MAX_LEVEL
 from realm_sy.formats import FORMATS
 from realm_sy.lexicon import Pool, lexicon
 
-MAX_LEVEL = 50
 HERRINGS_FROM = 16
 HIDDEN_FROM = 31
 """From here on a slot does not tell its number of syllables."""

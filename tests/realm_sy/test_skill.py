@@ -19,14 +19,14 @@ from realm_cli.manager import Manager
 from realm_cli.realm import Realm
 from realm_cli.skillbook import open_skill
 from realm_cli.skills import Problem, is_closed, split_of
-from realm_sy import levels
+from realm_sy import MAX_LEVEL, levels
 from realm_sy.formats import FORMATS
 from realm_sy.lexicon import lexicon
 from realm_sy.puzzle import Puzzle, draw
 from realm_sy.skill import SySkill, worded
 
 SKILL = SySkill()
-LEVELS = range(1, levels.MAX_LEVEL + 1)
+LEVELS = range(1, MAX_LEVEL + 1)
 BOOK = lexicon()
 
 
