@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from realm_cli import __version__, datafiles, intake, store
+from realm_cli import __version__, datafiles, inbox, intake, store
 from realm_cli.errors import FormatError, NotFoundError, UsageError, nearest
 from realm_cli.manager import Manager
 from realm_cli.realm import Realm
 
 SUFFIXES = (".json", *datafiles.SUFFIXES)
 _WHITE = re.compile(r"[ \t\n\r]*")
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _decoder = json.JSONDecoder()
 
 
@@ -60,8 +61,7 @@ def queue(
     realm: Realm, manager: Manager, path: Path, *, wanted: str = "", priority: str = "normal", dry_run: bool = False
 ) -> tuple[Converted, intake.Outcome | None]:
     """Convert a file and put it on the board; with `dry_run` only convert it. Raises `FormatError` with file and line."""
-    with tempfile.TemporaryDirectory(prefix="realm-import-") as folder:
-        target = Path(folder) / datafiles.safe_name(f"{path.name.partition('.json')[0]}.jsonl")
+    with inbox.draft(realm, f"{path.name.partition('.json')[0]}.jsonl") as target:
         done = convert(manager, path, target, wanted)
         if dry_run:
             return done, None
@@ -77,7 +77,7 @@ def queue(
 def convert(manager: Manager, path: Path, target: Path, wanted: str = "") -> Converted:
     """Write the rows of `path` to `target` as a quest has them, by the importer `wanted` or the one that knows them."""
     importers = _importers(manager, wanted)
-    name, rows, prompts = wanted, 0, set[str]()
+    name, rows, prompts = wanted, 0, set[int]()
     with open(target, "wb") as file:
         for line, row in read(path):
             where = f"{path}:{line}"
@@ -88,12 +88,20 @@ def convert(manager: Manager, path: Path, target: Path, wanted: str = "") -> Con
                 made = importers[name].convert(row)
             except ConversionError as error:
                 raise FormatError(where, str(error)) from None
-            file.write(msgspec.json.encode(made) + b"\n")
+            file.write(_written(made, where) + b"\n")
             rows += 1
-            prompts.add(next((one["content"] for one in made["messages"] if one["role"] == "user"), ""))
+            # The hash, as the texts of a million rows would fill the memory.
+            prompts.add(hash(next((one["content"] for one in made["messages"] if one["role"] == "user"), "")))
     if not rows:
         raise FormatError(str(path), "it holds no row")
     return Converted(path, name, rows, rows - len(prompts))
+
+
+def _written(row: dict[str, Any], where: str) -> bytes:
+    try:
+        return msgspec.json.encode(row)
+    except UnicodeEncodeError as error:
+        raise FormatError(where, f"a text has half a character in it ({error.object[error.start]!a})") from None
 
 
 def _importers(manager: Manager, wanted: str) -> dict[str, Importer]:
@@ -138,27 +146,50 @@ def read(path: Path) -> Iterator[Found]:
 
 def _of_lines(path: Path) -> Iterator[tuple[int, Any]]:
     for line, text in datafiles.read_rows(path):
+        text = text.removeprefix(codecs.BOM_UTF8) if line == 1 else text
+        if line == 1 and text.startswith(_UTF16):
+            raise FormatError(f"{path}:1", "it is UTF-16", "save it as UTF-8")
         if text.strip():
             yield line, store.parse_json(text, f"{path}:{line}")
 
 
 def _of_document(path: Path) -> Iterator[tuple[int, Any]]:
+    text, line, before = _text(path), 1, 0
     try:
-        text = store.read_bytes(path).decode()
-    except UnicodeDecodeError as error:
-        raise FormatError(str(path), f"not UTF-8: byte {error.start + 1} is wrong") from None
-    try:
-        at = _skip(text, 0)
-        lists, facts = ([_list(text, at)[0]], {}) if text[at : at + 1] == "[" else _object(text, at)
+        for start, row in _rows(text):
+            line += text.count("\n", before, start)
+            before = start
+            yield line, row
     except json.JSONDecodeError as error:
         raise FormatError(f"{path}:{error.lineno}", f"not valid JSON ({error.msg})") from None
     except RecursionError:
         raise FormatError(str(path), "nested too deeply") from None
-    line, before = 1, 0
-    for start, row in (one for rows in lists for one in rows):
-        line += text.count("\n", before, start)
-        before = start
-        yield line, {**facts, **row} if isinstance(row, dict) else row
+
+
+def _text(path: Path) -> str:
+    """A whole document, without the mark that Windows writes at its beginning."""
+    data = store.read_bytes(path)
+    if data.startswith(_UTF16):
+        raise FormatError(f"{path}:1", "it is UTF-16", "save it as UTF-8")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise FormatError(f"{path}:{line}", f"not UTF-8: byte {error.start + 1} is wrong", "save it as UTF-8") from None
+
+
+def _rows(text: str) -> Iterator[tuple[int, Any]]:
+    """Every row with the place where it begins; those of a list one by one, so that they need not all be in memory."""
+    at = _skip(text, 0)
+    if text[at : at + 1] == "[":
+        end = yield from _values(text, at)
+    else:
+        lists, facts, end = _object(text, at)
+        for start, row in (one for rows in lists for one in rows):
+            yield start, {**facts, **row} if isinstance(row, dict) else row
+    end = _skip(text, end)
+    if end < len(text):
+        raise json.JSONDecodeError("something follows the document", text, end)
 
 
 def _skip(text: str, at: int) -> int:
@@ -177,22 +208,32 @@ Placed = list[tuple[int, Any]]
 """Values with the place where each begins."""
 
 
-def _list(text: str, at: int) -> tuple[Placed, int]:
-    """(the values of the list that begins at `at`, the place after it)."""
-    found: Placed = []
+def _values(text: str, at: int) -> Generator[tuple[int, Any], None, int]:
+    """The values of the list that begins at `at`; gives back the place after it."""
     _expect(text, at, "[")
     at = _skip(text, at + 1)
     while text[at : at + 1] != "]":
         value, end = _decoder.raw_decode(text, at)
-        found.append((at, value))
+        yield at, value
         at = _skip(text, end)
         if _expect(text, at, ",]") == ",":
             at = _skip(text, at + 1)
-    return found, at + 1
+    return at + 1
 
 
-def _object(text: str, at: int) -> tuple[list[Placed], dict[str, Any]]:
-    """(the lists of objects in an object, what else stands in it)."""
+def _list(text: str, at: int) -> tuple[Placed, int]:
+    """(the values of the list that begins at `at`, the place after it)."""
+    found: Placed = []
+    values = _values(text, at)
+    while True:
+        try:
+            found.append(next(values))
+        except StopIteration as stop:
+            return found, stop.value
+
+
+def _object(text: str, at: int) -> tuple[list[Placed], dict[str, Any], int]:
+    """(the lists of objects in an object, what else stands in it, the place after it)."""
     lists: list[Placed] = []
     facts: dict[str, Any] = {}
     _expect(text, at, "{")
@@ -211,4 +252,4 @@ def _object(text: str, at: int) -> tuple[list[Placed], dict[str, Any]]:
         at = _skip(text, end)
         if _expect(text, at, ",}") == ",":
             at = _skip(text, at + 1)
-    return lists, facts
+    return lists, facts, at + 1

@@ -12,7 +12,7 @@ from realm_cli.importing import ConversionError
 from realm_cli.skillbook import ALIASES
 
 KEPT = ("id", "skill", "level", "problem_key")
-"""Keys that are kept beside `messages`, from the row or from its `metadata`."""
+"""Keys that are kept beside `messages`, from the row or from its `metadata`, where they are a text or a number."""
 _LOST = {
     "chosen": "preferences", "rejected": "preferences", "kto_tag": "preferences", "tools": "tools", "images": "pictures",
     "videos": "videos", "audios": "sounds",
@@ -103,7 +103,7 @@ def _row(row: dict[str, Any], turns: list[Turn]) -> dict[str, Any]:
         raise ConversionError("no assistant says anything")
     metadata = row.get("metadata")
     facts = {**metadata, **row} if isinstance(metadata, dict) else row
-    kept = {key: facts[key] for key in KEPT if facts.get(key) not in (None, "")}
+    kept = {key: facts[key] for key in KEPT if isinstance(facts.get(key), (str, int, float)) and facts[key] != ""}
     if isinstance(kept.get("skill"), str):
         kept["skill"] = ALIASES.get(kept["skill"], kept["skill"])
     return {"messages": turns, **kept}
