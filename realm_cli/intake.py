@@ -140,7 +140,10 @@ def _copy_of(realm: Realm, outcome: Outcome) -> Path | None:
 
 
 def _copy_in(realm: Realm, path: Path) -> Path:
-    """Raises a `StorageError` whose path is the source's when that is what cannot be read."""
+    """Raises a `StorageError` whose path is the source's when that is what cannot be read. A draft is taken as it is."""
+    if inbox.is_own_draft(realm, path):
+        store.sync_file(path)
+        return path
     on_board = parse_name(path)
     target = inbox.place(realm, "copy", on_board.name if on_board else path.name)
     try:

@@ -6,14 +6,12 @@ import hashlib
 import logging
 import random
 import re
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from realm_cli import skillstate, store
+from realm_cli import inbox, skillstate, store
 from realm_cli.config import CurriculumConfig
 from realm_cli.errors import NotFoundError, RealmError, RefusedError, SkillAwayError
 from realm_cli.events import emit
@@ -159,12 +157,11 @@ def _content(realm: Realm, entry: GuildSkill, state: SkillState) -> bytes:
 
 
 def _queue(realm: Realm, manager: Manager, entry: GuildSkill, state: SkillState) -> QuestRecord:
-    with tempfile.TemporaryDirectory(prefix="realm-forge-") as folder:
-        path = Path(folder) / file_name(entry, state.forged_level, state.forged, is_replay=state.forged_replay)
-        store.write_atomic(path, _content(realm, entry, state))
+    name = file_name(entry, state.forged_level, state.forged, is_replay=state.forged_replay)
+    with inbox.draft(realm, name, _content(realm, entry, state)) as path:
         (outcome,) = add(realm, manager, [path], source=_source(entry, state), again=True)
     if outcome.record is None or outcome.problem:
-        raise RealmError(f"the forged quest {path.name} was not accepted: {outcome.problem}", outcome.hint)
+        raise RealmError(f"the forged quest {name} was not accepted: {outcome.problem}", outcome.hint)
     if state.away:
         standing.change(realm, state.hero, state.skill, away="")
     return outcome.record

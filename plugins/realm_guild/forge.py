@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from realm_cli import __version__, store
+from realm_cli import __version__, inbox
 from realm_cli.errors import RefusedError
 from realm_cli.intake import add
 from realm_cli.manager import Manager
@@ -87,9 +85,7 @@ def forge(
     """
     name, problems = file_name(skill.id, level, count), sample(skill, level, count, seed, "train")
     made = provenance(skill, level, seed, problems, difficulty or {})
-    with tempfile.TemporaryDirectory(prefix="realm-forge-") as folder:
-        path = Path(folder) / name
-        store.write_atomic(path, to_jsonl([row(skill, level, problem) for problem in problems]))
+    with inbox.draft(realm, name, to_jsonl([row(skill, level, problem) for problem in problems])) as path:
         source = forge_source(skill, level, count, seed)
         (outcome,) = add(realm, manager, [path], priority=priority, source=source, provenance=made)
     if outcome.record is None:

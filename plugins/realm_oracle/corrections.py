@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 import msgspec
 
-from realm_cli import store
+from realm_cli import inbox
 from realm_cli.errors import RefusedError, UsageError
 from realm_cli.generation import Message
 from realm_cli.intake import add_files
@@ -37,9 +35,7 @@ def make_quest(
     }  # fmt: skip
     content = msgspec.json.encode(row) + b"\n"
     name = f"correction_{choice.hero}_step{choice.step}_{hashlib.sha256(content).hexdigest()[:8]}.jsonl"
-    with tempfile.TemporaryDirectory(prefix="realm-correction-") as folder:
-        path = Path(folder) / name
-        store.write_atomic(path, content)
+    with inbox.draft(realm, name, content) as path:
         source = f"oracle: a corrected answer of {choice.hero} step {choice.step}"
         (record,) = add_files(realm, manager, [path], priority=priority, source=source)
     return record

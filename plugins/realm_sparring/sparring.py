@@ -7,16 +7,14 @@ a sparring whose quest is on the board already is not made again.
 from __future__ import annotations
 
 import random
-import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from realm_cli import __version__, inference, leases, skillstate, store
+from realm_cli import __version__, inbox, inference, leases, skillstate, store
 from realm_cli.errors import NotFoundError, RealmError, RefusedError
 from realm_cli.generation import Generator
 from realm_cli.intake import add
@@ -205,9 +203,7 @@ def _deliver(realm: Realm, manager: Manager, source: Source, made: list[Row], or
 
 
 def _queue(realm: Realm, manager: Manager, source: Source, made: list[Row]) -> QuestRecord:
-    with tempfile.TemporaryDirectory(prefix="realm-sparring-") as folder:
-        path = Path(folder) / source.file_name
-        store.write_atomic(path, rows.to_jsonl(made))
+    with inbox.draft(realm, source.file_name, rows.to_jsonl(made)) as path:
         (outcome,) = add(
             realm, manager, [path], priority="high", source=str(source), provenance=_provenance(source, made)
         )

@@ -3,12 +3,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import subprocess
 from datetime import datetime, timezone
+from pathlib import Path
 
 import pytest
 
+from helpers import environment, realm_line, wait_for
 from realm_bin.skill import BinSkill
-from realm_cli import __version__
+from realm_cli import __version__, intake
 from realm_cli.errors import RefusedError
 from realm_cli.manager import Manager
 from realm_cli.quests import Board
@@ -97,3 +100,15 @@ def test_the_same_quest_twice_is_refused_and_another_seed_named(realm: Realm) ->
         forge(realm, Manager.of(realm), BIN, 2, 50, 1)
     assert "--seed" in caught.value.hint
     assert Board(realm).counts()["normal"] == 1
+
+
+def test_a_killed_forging_leaves_nothing_that_stays(realm: Realm, tmp_path: Path) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    line = realm_line("quest", "forge", "--skill", "bin", "--level", "3", "--count", "20000", realm=realm)
+    with subprocess.Popen(line, env={**environment(), "TMPDIR": str(temporary)}, stdout=subprocess.DEVNULL) as forging:
+        wait_for(lambda: list(realm.intake.iterdir()), "the rows on their way to the board")
+        forging.kill()
+    assert len(list(realm.intake.iterdir())) == 1
+    intake.take_inbox(realm, Manager.of(realm))
+    assert [*temporary.iterdir(), *realm.intake.iterdir(), *Board(realm).files("normal")] == []
