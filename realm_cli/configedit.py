@@ -14,7 +14,7 @@ from typing import Any, Literal, cast, get_args, get_origin
 
 import msgspec
 
-from realm_cli import backups, embedded, heroes, status, store, yamlfile
+from realm_cli import backups, embedded, heroes, profiles, status, store, yamlfile
 from realm_cli.config import LOCKED_KEYS, HeroConfig, RealmConfig
 from realm_cli.errors import FormatError, NotFoundError, RefusedError, UsageError, nearest
 from realm_cli.realm import Realm
@@ -84,6 +84,8 @@ def set_value(realm: Realm, key: str, text: str, *, approve: bool = False) -> Ch
     with store.locked(realm.status / ".config.lock"):
         content = yamlfile.edited(_readable(place.path), place.keys, _parsed(key, text))
         after = _checked(place, key, text, content)
+        if isinstance(after, HeroConfig) and place.keys[0] in ("profile", "system_prompt"):
+            _check_profile(realm, place.hero, after, f"{key} cannot be {text!r}")
         before = _unchecked(place)
         changed = _value(before, place.keys) != _value(msgspec.to_builtins(after), place.keys)
         model_changes = changed and bool(place.hero) and _is_locked(place.keys)
@@ -150,6 +152,9 @@ def _place(realm: Realm, key: str, *, leaf: bool = False) -> _Place:
         fields = {field.name: field.type for field in msgspec.structs.fields(section)} if section else {}
         if name not in fields:
             raise UsageError(f"there is no key '{key}' ('{name}' is unknown)", nearest(name, fields))
+        if depth < len(place.keys) - 1 and yamlfile.entries_of(fields[name]) is not None:
+            hint = f"write it into {place.path} by hand; for the curriculum: realm skill schedule set"
+            raise UsageError(f"'{'.'.join(place.keys[: depth + 1])}' is a mapping with keys of its own", hint)
         section = yamlfile.struct_in(fields[name])
         if leaf and section and depth == len(place.keys) - 1:
             inside = ", ".join(field.name for field in msgspec.structs.fields(section))
@@ -237,6 +242,14 @@ def _checked(place: _Place, key: str, text: str, content: bytes) -> msgspec.Stru
         hint = error.hint or place.choices or f"{place.path} is unchanged"
         raise UsageError(f"{key} cannot be {text!r}: {problem}", hint) from None
     return config
+
+
+def _check_profile(realm: Realm, hero: str, config: HeroConfig, said: str) -> None:
+    """Refuse a data profile that no plugin offers, or that does not go with the system prompt."""
+    try:
+        profiles.of_config(realm, hero, config)
+    except FormatError as error:
+        raise UsageError(f"{said}: {error.problem}", error.hint) from None
 
 
 def _unchecked(place: _Place) -> Any:

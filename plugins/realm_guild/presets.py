@@ -159,14 +159,14 @@ def _plan_changes(name: str, before: SkillPlan, after: SkillPlan) -> list[tuple[
     ]
 
 
-def changed(edit: Edit) -> list[dict[str, Any]]:
+def changed(realm: Realm, edit: Edit) -> list[dict[str, Any]]:
     """What an edit changed: `{key, before, after}`, the keys as they read below `curriculum:`."""
     before, after = edit.before.curriculum, edit.after.curriculum
     found = [
         {"key": key, "before": getattr(before, key), "after": getattr(after, key)}
         for key in ("strategy", "focus", "focus_share")
     ]
-    for name in sorted({*before.skills, *after.skills}):
+    for name in sorted({*skill_ids(realm), *before.skills, *after.skills}):
         old, new = msgspec.structs.asdict(before.plan(name)), msgspec.structs.asdict(after.plan(name))
         found += [{"key": f"skills.{name}.{key}", "before": old[key], "after": new[key]} for key in old]
     return [one for one in found if one["before"] != one["after"]]
@@ -177,10 +177,7 @@ def was_list(edit: Edit) -> str:
     before, after = edit.before.curriculum.skills, edit.after.curriculum.skills
     if not isinstance(before, list) or not before or isinstance(after, list):
         return ""
-    return (
-        f"curriculum.skills was a list ({', '.join(before)}) and is a mapping now, in which the other skills are disabled;"
-        " one that is added later is not"
-    )
+    return f"curriculum.skills was a list ({', '.join(before)}) and is a mapping now; a skill that is added later is enabled"
 
 
 def _plans(settings: CurriculumConfig, known: Collection[str]) -> dict[str, SkillPlan]:

@@ -129,13 +129,13 @@ def _save(ctx: Context, changes: list[Change], reason: str, *, dry_run: bool, as
         return reduce(lambda present, one: one(present), changes, settings)
 
     edit = presets.save(ctx.realm, change, reason, dry_run=dry_run)
-    rows, listed = presets.changed(edit), presets.was_list(edit)
+    rows, listed = presets.changed(ctx.realm, edit), presets.was_list(edit)
     follows = outlook.as_json(ctx.realm, outlook.look(ctx.realm, ctx.manager, edit.after.curriculum))
     notes = [listed, *follows["notes"]] if listed else follows["notes"]
     backup = str(edit.backup) if edit.backup else None
 
     def render() -> None:
-        if not rows and not listed:
+        if not rows:
             click.echo("nothing is changed: it was so already")
         for one in rows:
             click.echo(f"{one['key']}: {outlook.value(one['before'])} -> {outlook.value(one['after'])}")

@@ -48,7 +48,7 @@ def make(realm: Realm, manager: Manager) -> Blueprint:
     def save(change: Change, reason: str) -> ResponseReturnValue:
         edit = presets.save(realm, change, reason)
         current_app.extensions["watch"].look_now()  # all browsers see it at once
-        rows, found = presets.changed(edit), facts()
+        rows, found = presets.changed(realm, edit), facts()
         changed = ", ".join(f"{one['key']} {outlook.value(one['after'])}" for one in rows) or "it was so already"
         notes = [text for text in (presets.was_list(edit), *found["notes"]) if text]
         backup = edit.backup.relative_to(realm.root).as_posix() if edit.backup else None
@@ -63,7 +63,9 @@ def make(realm: Realm, manager: Manager) -> Blueprint:
         plan = facts()
         one = next((one for one in plan["skills"] if one["id"] == request.args.get("skill")), None)
         if part == "skill" and one is None:
-            raise NotFoundError("the page has no such skill", "known: " + ", ".join(one["id"] for one in plan["skills"]))
+            raise NotFoundError(
+                "the page has no such skill", "known: " + ", ".join(one["id"] for one in plan["skills"])
+            )
         return render(f"schedule/{part or 'page'}.html", plan=plan, one=one, presets=presets.PRESETS, outlook=outlook)
 
     @routes.get("/api/schedule", endpoint="api")

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from helpers import Ran
-from realm_cli import curriculum, skillstate, yamlfile
+from realm_cli import configedit, curriculum, skillstate, yamlfile
 from realm_cli.config import CurriculumConfig, RealmConfig, SkillPlan
-from realm_cli.errors import FormatError
+from realm_cli.errors import FormatError, UsageError
 from realm_cli.main import main
 from realm_cli.quests import Board
 from realm_cli.realm import Realm
@@ -175,13 +175,13 @@ def test_the_list_of_skills_is_still_read_and_becomes_a_mapping_when_it_is_chang
     )
     assert written(realm).skills == ["sy"]
     done = say("set", "sy", "--weight", "3")
-    assert "curriculum.skills was a list (sy) and is a mapping now, in which the other skills are disabled" in done.err
+    assert "curriculum.skills was a list (sy) and is a mapping now; a skill that is added later is enabled" in done.err
     assert written(realm).skills == {"bin": SkillPlan(enabled=False), "sy": SkillPlan(weight=3.0)}
 
 
 def test_a_list_that_leaves_nothing_out_any_more_becomes_an_empty_mapping(realm: Realm, say: Say) -> None:
     set_yaml(realm.config_file, "skills: {}", "skills: [bin]  # for now")
-    assert say("set", "sy", "--enable").code == 0
+    assert say("set", "sy", "--enable").out.startswith("skills.sy.enabled: no -> yes\n")
     assert re.search(r"  skills: \{\} +# for now\n", realm.config_file.read_text())
     assert written(realm).skills == {}
 
@@ -202,6 +202,12 @@ def test_a_mistake_in_the_file_is_named_with_its_line_and_skill(realm: Realm, te
     with pytest.raises(FormatError, match="realm.yaml:4") as caught:
         yamlfile.load(realm.config_file, RealmConfig)
     assert said in caught.value.message
+
+
+def test_a_key_in_the_mapping_is_not_set_as_one_of_the_configuration(realm: Realm) -> None:
+    with pytest.raises(UsageError, match=r"'curriculum\.skills' is a mapping with keys of its own") as caught:
+        configedit.set_value(realm, "curriculum.skills.bin.weight", "2")
+    assert "realm skill schedule set" in caught.value.hint
 
 
 # -- in a battle ---------------------------------------------------------------------------------------------------

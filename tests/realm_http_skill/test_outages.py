@@ -9,7 +9,7 @@ from realm_cli import control, skillstate
 from realm_cli.errors import SkillAwayError
 from realm_cli.quests import Board
 from realm_cli.realm import Realm
-from realm_guild import curriculum, requests, results, standing
+from realm_guild import curriculum, outlook, requests, results, standing
 from realm_guild.forge import to_jsonl
 from realm_guild_heroes import HERO, FakeBattle, first
 from realm_http_skill_server import TinyServer, with_double
@@ -72,6 +72,23 @@ def test_other_skills_are_forged_meanwhile(realm: Realm, tiny: TinyServer) -> No
     assert battle.callback.on_empty_board(battle)
 
     assert [source.split()[3] for source in sources(realm)] == ["bin"]
+
+
+def test_who_asks_which_skill_is_next_is_told_that_a_server_is_away_until_it_is_back(
+    only_double: Realm, tiny: TinyServer
+) -> None:
+    battle = FakeBattle(only_double)
+    assert battle.callback.on_empty_board(battle)
+    tiny.kill()
+    assert not battle.callback.on_empty_board(battle)
+
+    seen = outlook.glance(only_double)
+    assert seen.decision.next is None
+    assert "does not answer" in seen.reason_of("double")
+    tiny.start()
+
+    assert battle.callback.on_empty_board(battle)
+    assert outlook.glance(only_double).reason_of("double") == "the only skill that can be forged"
 
 
 def test_a_server_that_was_never_met_is_used_once_it_is_there(realm: Realm, tiny: TinyServer) -> None:
