@@ -20,6 +20,7 @@ from realm_cli.manager import Manager
 
 if TYPE_CHECKING:
     from realm_cli.checkpoint_records import LedgerRecord
+    from realm_cli.config import HeroConfig
     from realm_cli.realm import Realm
 
 NONE = "none"
@@ -128,7 +129,11 @@ def open_profile(realm: Realm, name: str, system_prompt: str = "", *, manager: M
 
 def of_hero(realm: Realm, hero: str) -> Profile:
     """The profile that a hero is trained under from now on. Raises `FormatError` that names the file and the key."""
-    config = realm.hero(hero)
+    return of_config(realm, hero, realm.hero(hero))
+
+
+def of_config(realm: Realm, hero: str, config: HeroConfig) -> Profile:
+    """The profile of a hero with these settings, wherever they come from. Raises `FormatError` as `of_hero` does."""
     where = f"{realm.hero_file(hero)}: profile"
     if config.profile == NONE:
         return Plain(config.system_prompt or "")

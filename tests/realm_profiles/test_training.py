@@ -209,3 +209,16 @@ def test_what_the_plugin_offers(realm: Realm) -> None:
     assert {name: profile.stamp for name, profile in made.items()} == {name: name for name in made}
     assert profiles.open_profile(realm, "none").stamp == "none"
     assert made["none"].question(asked("q")) == asked("q")
+
+
+def test_a_profile_is_set_by_command_and_refused_where_no_plugin_offers_it(realm: Realm, run: Run) -> None:
+    key = "heroes.dio-mini.profile"
+    refused = run("config", "set", key, "regime33")
+    assert (refused.code, refused.out) == (2, "")
+    assert f"{key} cannot be 'regime33': there is no data profile 'regime33'" in refused.err
+    assert "did you mean 'regime3'?" in refused.err
+    assert run("config", "set", key, "regime3").code == 0
+    assert profiles.of_hero(Realm(realm.root), HERO).stamp == "regime3"
+    both = run("config", "set", "heroes.dio-mini.system_prompt", "be short")
+    assert both.code == 2
+    assert "regime3 brings a system prompt of its own" in both.err
