@@ -19,11 +19,15 @@ import msgspec
 from realm_cli.carriers import Carrier
 
 MEGABYTE = 1 << 20
+NEAR_SECONDS = 10.0
+"""NVML may hang as well; it is not waited for longer."""
 FAR_SECONDS = 20
 """nvidia-smi may hang for ever on a machine with a broken card; it is ended after so long."""
 LEAST_SAMPLES = 3
 LEAST_SHARE = 0.7
 """An average counts as known when its samples cover so much of the window."""
+PERCENT, CELSIUS, WATTS = (0.0, 100.0), (-50.0, 150.0), (0.0, 5000.0)
+"""What can be true."""
 _FIELDS = "index,uuid,name,memory.used,memory.total,utilization.gpu,temperature.gpu,power.draw"
 _PROCESS_FIELDS = "gpu_uuid,pid,used_memory,process_name"
 _DRIVER = "the driver does not answer"
@@ -75,9 +79,28 @@ class LocalGpus:
 
     def __init__(self) -> None:
         self._started = False
+        self._asking: threading.Thread | None = None
 
     def read(self) -> Reading:
-        """How they are now."""
+        """How they are now. A driver that hangs is none, until it answers again."""
+        if self._asking is None or not self._asking.is_alive():
+            answer: list[Reading | Exception] = []
+            self._asking = threading.Thread(target=self._ask, args=(answer,), name="NVML", daemon=True)
+            self._asking.start()
+            self._asking.join(NEAR_SECONDS)
+            if answer:
+                if isinstance(answer[0], Exception):
+                    raise answer[0]
+                return answer[0]
+        return Reading(reason=_no_gpu(_DRIVER))
+
+    def _ask(self, answer: list[Reading | Exception]) -> None:
+        try:
+            answer.append(self._read())
+        except Exception as error:  # told where it was asked
+            answer.append(error)
+
+    def _read(self) -> Reading:
         import pynvml
 
         try:
@@ -111,11 +134,23 @@ def _local(nvml: Any, index: int) -> Gpu:
         name=_text(nvml.nvmlDeviceGetName(handle)),
         memory_used=int(memory.used),
         memory_total=int(memory.total),
-        utilisation=_told(nvml, lambda: int(nvml.nvmlDeviceGetUtilizationRates(handle).gpu)),
-        temperature=_told(nvml, lambda: int(nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU))),
-        power_w=None if power is None else power / 1000,
+        utilisation=_whole(_told(nvml, lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu), PERCENT),
+        temperature=_whole(
+            _told(nvml, lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU)), CELSIUS
+        ),
+        power_w=_within(None if power is None else power / 1000, WATTS),
         processes=_local_processes(nvml, handle),
     )
+
+
+def _within(value: float | None, limits: tuple[float, float]) -> float | None:
+    """None for what cannot be: some drivers tell that instead of an error."""
+    return value if value is not None and limits[0] <= value <= limits[1] else None
+
+
+def _whole(value: float | None, limits: tuple[float, float]) -> int | None:
+    sound = _within(value, limits)
+    return None if sound is None else int(sound)
 
 
 def _text(value: str | bytes) -> str:
@@ -189,8 +224,8 @@ def _parsed(words: str) -> tuple[list[Gpu], list[str]]:
             gpus.append(
                 Gpu(
                     index=int(index), uuid=uuid, name=name, memory_used=int(used) * MEGABYTE,
-                    memory_total=int(total) * MEGABYTE, utilisation=None if busy is None else int(busy),
-                    temperature=None if heat is None else int(heat), power_w=power,
+                    memory_total=int(total) * MEGABYTE, utilisation=_whole(busy, PERCENT),
+                    temperature=_whole(heat, CELSIUS), power_w=_within(power, WATTS),
                 )
             )  # fmt: skip
         except ValueError:
@@ -210,10 +245,8 @@ def _parsed_processes(words: str) -> dict[str, list[GpuProcess]]:
     for line in words.splitlines():
         cells = [cell.strip() for cell in line.split(",", 3)]
         if len(cells) == 4 and cells[1].isdecimal():
-            memory = _number(cells[2]) if cells[2][:1].isdecimal() else None
-            process = GpuProcess(
-                pid=int(cells[1]), memory=None if memory is None else int(memory) * MEGABYTE, name=cells[3]
-            )
+            memory = int(cells[2]) * MEGABYTE if cells[2].isascii() and cells[2].isdecimal() else None
+            process = GpuProcess(pid=int(cells[1]), memory=memory, name=cells[3])
             found.setdefault(cells[0], []).append(process)
     return found
 

@@ -13,8 +13,8 @@ from realm_cli.errors import FormatError
 from realm_cli.realm import Realm
 
 Percent = Annotated[float, Meta(ge=0, le=100)]
-Seconds = Annotated[float, Meta(ge=0)]
-Megabytes = Annotated[int, Meta(ge=0)]
+Seconds = Annotated[float, Meta(ge=0, le=10 * 365 * 86_400)]
+Megabytes = Annotated[int, Meta(ge=0, le=10**9)]
 
 
 class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -25,7 +25,7 @@ class TaskConfig(_Strict, frozen=True, kw_only=True):
     """One task. What is not given is as its plugin says."""
 
     enabled: bool | None = None
-    priority: int | None = None
+    priority: Annotated[int, Meta(ge=-1000, le=1000)] | None = None
     cooldown_s: Seconds | None = None
     free_mb: Megabytes | None = None
     """GPU memory that has to be free."""
@@ -34,7 +34,7 @@ class TaskConfig(_Strict, frozen=True, kw_only=True):
 class TasksConfig(_Strict, frozen=True, kw_only=True):
     """The whole file."""
 
-    window_s: Annotated[float, Meta(gt=0)] = 30.0
+    window_s: Annotated[float, Meta(gt=0, le=86_400)] = 30.0
     idle_percent: Percent = 40.0
     busy_percent: Percent = 80.0
     free_mb: Megabytes = 4000
@@ -54,7 +54,7 @@ def tasks_file(realm: Realm) -> Path:
 def configured(realm: Realm) -> TasksConfig:
     """The file, checked; defaults without one. Raises `FormatError` with file and line."""
     path = tasks_file(realm)
-    if not path.is_file():
+    if not path.exists():
         return TasksConfig()
     data, node = yamlfile.read(path)
     data = data if data is not None else {}

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from ruamel.yaml import YAML
 
 S = TypeVar("S", bound=msgspec.Struct)
+DEEPEST = 30
+MOST_ALIASES = 20
+"""Of what people write by hand, far more than is needed."""
 NULL = object()
 """A key's value in `edited` that is written as null."""
 
@@ -42,6 +45,7 @@ def read(path: Path) -> tuple[Any, yaml.Node | None]:
         raise FormatError(str(path), f"not UTF-8 (byte {error.start})", "save the file as UTF-8") from None
     loader = _Loader(text)
     try:
+        _refuse_traps(text, path)
         node = loader.get_single_node()
         if node is not None:
             _refuse_twins(node, path)
@@ -51,9 +55,33 @@ def read(path: Path) -> tuple[Any, yaml.Node | None]:
         raise FormatError(f"{path}:{line}", f"not valid YAML ({error.problem})") from None
     except yaml.YAMLError as error:
         raise FormatError(str(path), f"not valid YAML ({error})") from None
+    except (ValueError, RecursionError) as error:
+        raise FormatError(str(path), f"it holds what no value can be ({error})") from None
     finally:
         loader.dispose()
     return data, node
+
+
+def _refuse_traps(text: str, path: Path) -> None:
+    """Refuse what would take the reader's stack or memory: values within values without end, and copies of copies.
+
+    The events that this takes cost as much as reading the file, so only files that have the marks for it are looked at.
+    """
+    if len(text) < 100_000 and text.count("- -") + sum(map(text.count, "[{?*")) < DEEPEST:
+        return
+    depth = aliases = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        elif isinstance(event, yaml.AliasEvent):
+            aliases += 1
+        if depth > DEEPEST or aliases > MOST_ALIASES:
+            problem = (
+                f"values stand over {DEEPEST} deep in each other" if depth > DEEPEST else f"over {MOST_ALIASES} aliases"
+            )
+            raise FormatError(f"{path}:{event.start_mark.line + 1}", problem, "write the values out, in fewer levels")
 
 
 def _refuse_twins(node: yaml.Node, path: Path) -> None:

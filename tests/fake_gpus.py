@@ -13,7 +13,7 @@ from pathlib import Path
 
 from helpers import environment
 
-NOT_SUPPORTED, NO_DRIVER, LOST = 3, 9, 15
+NOT_SUPPORTED, NO_DRIVER, LOST, HANGS = 3, 9, 15, 99
 
 _SMI = """#!{python}
 import sys

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from fake_gpus import LOST, NO_DRIVER, FakeGpu, FakeMachine
-from helpers import environment
-from realm_cli.gpus import Gpu, GpuProcess, Reading, Window
+from fake_gpus import HANGS, LOST, NO_DRIVER, FakeGpu, FakeMachine
+from helpers import PATIENCE, environment, wait_for
+from realm_cli.gpus import Gpu, GpuProcess, Reading, Window, _parsed, _parsed_processes
 from realm_vault_boxes import Box
 
 HERE = "from realm_cli.gpus import LocalGpus; found = LocalGpus().read()"
@@ -75,6 +75,75 @@ def test_without_driver_or_library_there_is_no_gpu_with_a_reason(gpus: FakeMachi
     broken.write_text("this is no library")
     found = read(HERE, {**environment(), "LD_LIBRARY_PATH": str(gpus.programs)})
     assert found["reason"] == "no GPU (NVML Shared Library Not Found)"
+
+
+HANGING = """
+import sys
+from realm_cli import gpus
+gpus.NEAR_SECONDS = 0.3
+local = gpus.LocalGpus()
+for line in sys.stdin:
+    gpus.NEAR_SECONDS = float(line)
+    found = local.read()
+    print(found.reason or found.gpus[0].uuid, flush=True)
+"""
+
+
+def test_a_driver_that_hangs_is_told_and_one_that_answers_again_is_read_again(gpus: FakeMachine) -> None:
+    gpus.set(FakeGpu(), driver=HANGS)
+    line = [sys.executable, "-c", HANGING]
+    with subprocess.Popen(
+        line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=gpus.environment()
+    ) as asked:
+        assert asked.stdin is not None
+        assert asked.stdout is not None
+
+        def answer(seconds: float) -> str:
+            print(seconds, file=asked.stdin, flush=True)
+            return str(asked.stdout.readline()).strip() if asked.stdout else ""
+
+        assert answer(0.3) == answer(0.3) == "no GPU (the driver does not answer)"
+        gpus.set(FakeGpu())
+        wait_for(lambda: answer(PATIENCE) == "GPU-0", "the driver to be read again")
+        gpus.set(FakeGpu(), driver=HANGS)
+        assert answer(0.3) == "no GPU (the driver does not answer)"
+        asked.stdin.close()  # and the program ends although the driver hangs
+        assert asked.wait(timeout=PATIENCE) == 0
+
+
+def test_figures_that_cannot_be_are_none(gpus: FakeMachine) -> None:
+    gpus.set(FakeGpu(busy=4_294_967_295, heat=255, watts=4_000_000))
+    assert read(HERE, gpus.environment())["gpus"] == [
+        {**CARD, "utilisation": None, "temperature": None, "power_w": None}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "busy", "heat", "power"),
+    [
+        ("12, 45, 30", 12, 45, 30.0),
+        ("nan, inf, -inf", None, None, None),
+        ("1e400, -1e9, [N/A]", None, None, None),
+        ("101, 151, 1e9", None, None, None),
+    ],
+)
+def test_what_nvidia_smi_says_is_taken_when_it_can_be(
+    words: str, busy: int | None, heat: int | None, power: float | None
+) -> None:
+    (card,), lost = _parsed(f"0, GPU-0, card, 500, 24000, {words}")
+    assert ((card.utilisation, card.temperature, card.power_w), lost) == ((busy, heat, power), [])
+
+
+def test_garbage_of_nvidia_smi_hides_nothing_else() -> None:
+    good, lines = (
+        "1, GPU-1, card, 5, 10, 1, 2, 3",
+        ["0, GPU-0, card, inf, 1, 1, 1, 1", "x", "", ",,,,,,,", "0, a, b, 1"],
+    )
+    cards, lost = _parsed("\n".join([*lines, good]))
+    assert [card.uuid for card in cards] == ["GPU-1"]
+    assert len(lost) == 4
+    found = _parsed_processes("GPU-0, 7, 12abc, game\nGPU-0, x, 1, y\nGPU-0\nGPU-0, 8, \u0663, a, b\nGPU-0, 9, 3, c")
+    assert [(one.pid, one.memory) for one in found["GPU-0"]] == [(7, None), (8, None), (9, 3 << 20)]
 
 
 # -- over ssh ------------------------------------------------------------------------------------------------------
