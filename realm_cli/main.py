@@ -98,18 +98,23 @@ class Branch(click.Group):
             parts = self.offered(context)
         if full in parts:
             return _load_command(parts[full])
-        if _below((*self.path, name), parts):
-            return Branch(name, (*self.path, name), help=GROUPS.get(full, f"Commands of {full}."))
+        verbs = {_rest((*self.path, name), verb)[0] for verb in _below((*self.path, name), parts)}
+        if verbs:
+            # A verb may be written as an option: `realm weaver --daemon`.
+            settings = {"ignore_unknown_options": any(verb.startswith("-") for verb in verbs)}
+            help_text = GROUPS.get(full, f"Commands of {full}.")
+            return Branch(name, (*self.path, name), help=help_text, context_settings=settings)
         return None
 
     def resolve_command(
         self, context: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        word = args[0]
         try:
             return super().resolve_command(context, args)
         except click.NoSuchCommand:
             known = self.list_commands(context)
-            context.fail(f"no command '{' '.join([*self.path, args[0]])}'; {nearest(args[0], known)}")
+            context.fail(f"no command '{' '.join([*self.path, word])}'; {nearest(word, known)}")
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         offered = self.offered(context)

@@ -28,15 +28,28 @@ def up_command(ctx: Context, names: tuple[str, ...], daemon: bool, quiet: bool) 
     A weaver is started in the background where none runs; it goes on when the terminal goes. Exit code 1 when one of them
     is not ready.
     """
-    realm = ctx.realm
-    asked = chosen(plan(realm, ctx.manager), names)
-    request = requests.wish(realm, lambda before: sorted({*before, *asked}), retry=True)
-    running = asking.seen_by_weaver(realm, request)
-    if daemon:
-        if running is not None and not quiet:
-            click.echo(f"the weaver runs, pid {running.process.pid}")
+    asked = _ask_for(ctx, names, say_pid=daemon and not quiet)
+    if daemon or asking.settle(ctx.realm, asked, lambda state: _say(state, quiet=quiet)):
         return 0
-    return 0 if asking.settle(realm, asked, lambda state: _say(state, quiet=quiet)) else EXIT_FAILED
+    return EXIT_FAILED
+
+
+@click.command("--daemon")
+@quiet_option
+@pass_context_realm
+def background_command(ctx: Context, quiet: bool) -> None:
+    """Start all enabled services with the weaver in the background, as `realm weaver up --daemon`."""
+    _ask_for(ctx, (), say_pid=not quiet)
+
+
+def _ask_for(ctx: Context, names: tuple[str, ...], *, say_pid: bool) -> list[str]:
+    """Have the services kept alive, by a weaver that is started where none runs; their names."""
+    asked = chosen(plan(ctx.realm, ctx.manager), names)
+    request = requests.wish(ctx.realm, lambda before: sorted({*before, *asked}), retry=True)
+    running = asking.seen_by_weaver(ctx.realm, request)
+    if running is not None and say_pid:
+        click.echo(f"the weaver runs, pid {running.process.pid}")
+    return asked
 
 
 def _say(state: ServiceState, *, quiet: bool) -> None:

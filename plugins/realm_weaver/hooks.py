@@ -19,6 +19,7 @@ def realm_commands() -> list[Part]:
         Part("weaver mend", f"{_C}:mend_command", "Bring back what should run and does not."),
         Part("weaver logs", f"{_C}:logs_command", "Show what a service says; -f follows it."),
         Part("weaver daemon", f"{_C}:daemon_command", "Keep services alive in the foreground."),
+        Part("weaver --daemon", f"{_C}:background_command", "Start the enabled services; wait for none."),
         Part("weaver systemd", f"{_H}:systemd_command", "Print or install a user unit of systemd."),
         Part("cron show", f"{_H}:show_command", "Show the realm's lines and those in the crontab."),
         Part("cron install", f"{_H}:install_command", "Put the realm's lines into the crontab."),

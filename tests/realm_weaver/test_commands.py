@@ -89,3 +89,11 @@ def test_the_daemon_in_the_foreground_starts_what_is_enabled_and_ends_with_sigte
         daemon.wait()
     assert woven.processes() == []
     assert "the weaver ends" in log.read_text()
+
+
+def test_the_weaver_is_started_in_the_background_by_an_option_of_its_own(woven: Woven) -> None:
+    woven.serve("web")
+    said = woven.run("weaver", "--daemon")
+    assert (said.code, said.out) == (0, f"the weaver runs, pid {woven.weaver_pid()}\n")
+    woven.until("web", "ready")
+    assert (woven.run("weaver", "--daemon", "-q").out, woven.run("weaver", "--deamon").code) == ("", 2)
