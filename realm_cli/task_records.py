@@ -6,6 +6,7 @@ kill. last/<task>.json and history.jsonl: ended.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -130,10 +131,35 @@ def master(realm: Realm) -> TaskMasterRecord | None:
     return found if found is not None and is_running(found.process) else None
 
 
+_read: dict[Path, dict[str, tuple[tuple[int, int], TaskRun]]] = {}
+"""By folder and file: (time and inode of the file, its run), for a process that looks at a long queue again and again."""
+
+
 def _runs(realm: Realm, state: Literal["queue", "running"]) -> list[TaskRun]:
-    paths = sorted((folder(realm) / state).glob("*.json"))
-    found = [store.read_or_set_aside(path, TaskRun) for path in paths if not path.name.startswith(".")]
-    return [run for run in found if run is not None]
+    place = folder(realm) / state
+    before, found = _read.get(place, {}), {}
+    for name in queue_names(realm, state):
+        path = place / name
+        try:
+            facts = path.stat()
+        except FileNotFoundError:
+            continue  # it went on this moment
+        mark, known = (facts.st_mtime_ns, facts.st_ino), before.get(name)
+        if known is not None and known[0] == mark:
+            found[name] = known
+        elif (run := store.read_or_set_aside(path, TaskRun)) is not None:
+            found[name] = mark, run
+    _read[place] = found
+    return [run for _, run in found.values()]
+
+
+def queue_names(realm: Realm, state: Literal["queue", "running"] = "queue") -> list[str]:
+    """The files of a folder of runs, sorted; reads names only."""
+    try:
+        names = os.listdir(folder(realm) / state)
+    except FileNotFoundError:
+        return []
+    return sorted(name for name in names if name.endswith(".json") and not name.startswith("."))
 
 
 def queued(realm: Realm) -> list[TaskRun]:
@@ -164,7 +190,9 @@ def history(realm: Realm, count: int) -> list[TaskRun]:
 
 def find(realm: Realm, run: str) -> TaskRun:
     """One run, wherever it is. Raises `NotFoundError`."""
-    for one in (*running(realm), *queued(realm), *history(realm, 10**6)):
+    # Runs go from the queue to those that run and into the history: looked at in this order, none is missed on its way.
+    waiting, at_work = queued(realm), running(realm)
+    for one in (*at_work, *waiting, *history(realm, 10**6)):
         if one.id == run:
             return one
     raise NotFoundError(f"there is no run '{run[:100]}'", "see: realm task status")

@@ -71,7 +71,7 @@ class Daemon:
         """File what ended; look when the interval is over, when something ended, was asked for or came into reach."""
         ended = self.master.settle()
         looks = (
-            [run.id for run in task_records.queued(self.realm)],
+            task_records.queue_names(self.realm),
             [(one.card.uuid, one.state) for one in self.master.cards.standings()],
         )
         if not ended and time.monotonic() < self._due and looks == self._looks:

@@ -11,7 +11,11 @@ from realm_taskmaster.service import NAME, PORT
 
 @click.command("daemon")
 @click.option(
-    "--interval", type=click.FloatRange(min=0.1), default=60.0, show_default=True, help="Seconds between looks."
+    "--interval",
+    type=click.FloatRange(min=0.1, max=86_400),
+    default=60.0,
+    show_default=True,
+    help="Seconds between looks.",
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="0 = any free one.")
 @click.option("--host", help="Instead of web.host; 0.0.0.0 = all networks, where the token is asked for.")

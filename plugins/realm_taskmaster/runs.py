@@ -70,9 +70,14 @@ class Runs:
     # -- forward -----------------------------------------------------------------------------------------------------
 
     def ask(self, run: TaskRun) -> TaskRun:
-        """Put it into the queue."""
+        """Put it into the queue. Raises `RefusedError` where its task waits there already, or runs."""
         asked = msgspec.structs.replace(run, queued=True)
         with self._locked():
+            for other in (*task_records.queued(self.realm), *task_records.running(self.realm)) if run.task else ():
+                if other.task == run.task:
+                    raise RefusedError(
+                        f"{run.task} is asked for already, or runs: {other.id}", f"see: realm task log {other.id}"
+                    )
             store.write_record(run_file(self.realm, "queue", run.id), asked, durable=True)
         return asked
 
@@ -177,9 +182,12 @@ class Runs:
     def _end_waiting(self, ended: TaskRun) -> bool:
         """Take it off the queue; it never ran, so that no cooldown begins."""
         with self._locked():
-            if not store.delete(run_file(self.realm, "queue", ended.id), durable=True):
+            waiting = run_file(self.realm, "queue", ended.id)
+            # A kill in the middle of a claim leaves both.
+            if run_file(self.realm, "running", ended.id).exists() or not waiting.exists():
                 return False
             self._remember(ended)
+            store.delete(waiting, durable=True)
         return True
 
     def _cancel_job(self, run: TaskRun) -> TaskRun:

@@ -79,9 +79,6 @@ class _Views:
         task = task_of(self.manager, asked.task)
         if asked.gpu != "none" or asked.seconds is not None:
             raise UsageError("gpu and seconds are a task's own", "leave them out")
-        for run in (*task_records.queued(self.realm), *task_records.running(self.realm)):
-            if run.task == task.id:
-                raise RefusedError(f"{task.id} is asked for already, or runs: {run.id}", f"see: /api/jobs/{run.id}")
         return of_task(task, task.priority if asked.priority is None else asked.priority, f"{user_name()} by HTTP")
 
     def _command(self, asked: faces.SubmitAsked) -> TaskRun:
