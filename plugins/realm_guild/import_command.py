@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from realm_cli.errors import EXIT_FAILED, EXIT_REFUSED
 from realm_cli.questview import describe, quest_json, what_next
 from realm_cli.realm import PRIORITIES
 from realm_cli.terminal import Context, emit, existing_files, json_option, note, pass_context_realm, quiet_option
+
+if TYPE_CHECKING:
+    from realm_cli.importing import Converted
 
 
 @click.command("import")
@@ -31,11 +36,12 @@ def import_command(
     from realm_cli import importing
 
     paths = existing_files(files)
-    for path in paths:
-        tried, _ = importing.queue(ctx.realm, ctx.manager, path, wanted=wanted, dry_run=True)
-        if dry_run and not quiet:
-            click.echo(f"{path} would become a quest of {tried.rows:,} rows (format {tried.format})")
+    tried = [
+        importing.queue(ctx.realm, ctx.manager, path, wanted=wanted, dry_run=True)[0]
+        for path in (paths if dry_run or len(paths) > 1 else [])
+    ]
     if dry_run:
+        _tell(tried, as_json, quiet)
         return 0
     done = [importing.queue(ctx.realm, ctx.manager, path, wanted=wanted, priority=priority) for path in paths]
     queued = [outcome.record for _, outcome in done if outcome and outcome.record and not outcome.problem]
@@ -58,3 +64,13 @@ def import_command(
     if any(not outcome.duplicate for outcome in problems):
         return EXIT_FAILED
     return EXIT_REFUSED if problems else 0
+
+
+def _tell(tried: list[Converted], as_json: bool, quiet: bool) -> None:
+    """What would become of the files."""
+
+    def render() -> None:
+        for one in tried if not quiet else ():
+            click.echo(f"{one.path} would become a quest of {one.rows:,} rows (format {one.format})")
+
+    emit([{"path": str(one.path), "format": one.format, "samples": one.rows} for one in tried], as_json, render)

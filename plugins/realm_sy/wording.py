@@ -28,7 +28,7 @@ def prompt_of(puzzle: Puzzle, form: str, numbering: str, bank: str, hidden: bool
         slot = "(?)" if hidden else " ".join(["___"] * len(word))
         lines.append(f"{_mark(number, numbering)} {slot} — {clue_text(one)}")
         if bank == "each":
-            lines.append(f"   Tiles: {tiles}")
+            lines.append(f"   Tiles: {' '.join(puzzle.bank)}")  # no commas: the longest prompts are those
     block = [] if bank == "each" else ["", "Tiles:", tiles]
     return "\n".join([_task(puzzle), "", "Clues:", *lines, *block, "", f"Reply with {FORMATS[form].asked}."])
 

@@ -163,6 +163,9 @@ def test_an_imported_file_is_on_the_board_with_where_it_comes_from(run: Run, rea
     path = write_rows(tmp_path / "my data.jsonl", rows)
     dry = run("quest", "import", path, "--dry-run")
     assert (dry.code, dry.out) == (0, f"{path} would become a quest of 4 rows (format alpaca)\n")
+    assert run("quest", "import", path, "--dry-run", "--json").json == [
+        {"path": str(path), "format": "alpaca", "samples": 4}
+    ]
     assert Board(realm).counts()["high"] == 0
     told = run("quest", "import", path, "--priority", "high", "--json")
     (row,) = told.json

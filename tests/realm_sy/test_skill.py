@@ -118,7 +118,7 @@ def test_the_presentation_changes_with_the_level() -> None:
     for level in (31, 50):
         prompt = worded(puzzles(level)[0], level, "lines", "each").prompt
         assert "___" not in prompt
-        assert prompt.count("(?)") == prompt.count("Tiles: [") == levels.word_count(level)
+        assert prompt.count("(?)") == prompt.count("Tiles: ") == levels.word_count(level)
     assert [levels.banks(level) for level in (17, 18, 34)] == [("row",), ("row", "grouped"), ("row", "grouped", "each")]
     grouped = worded(puzzles(20)[0], 20, "lines", "grouped").prompt.partition("Tiles:\n")[2].partition("\n\n")[0]
     assert sorted(re.findall(r"[a-z]+", grouped)) == sorted(puzzles(20)[0].bank)
@@ -145,7 +145,7 @@ def test_prompt_answer_and_key_read_as_documented() -> None:
 
 
 def test_the_problems_of_a_seed_never_change() -> None:
-    assert digest() == "126ba7e892d868c4b4ebf3e7129b1bdd6e224a8df4e08825be32df4a5194c138"
+    assert digest() == "113bb311ffaae3c17155bcc7b8fe4cb20512544b7900107433da481c92776a8e"
 
 
 def digest() -> str:

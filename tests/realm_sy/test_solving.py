@@ -55,12 +55,12 @@ def asked_in(prompt: str) -> Asked:
     head, *lines = prompt.split("\n")
     counts = [int(number) for number in re.findall(r"\d+", head)]
     clues = [match for line in lines if (match := re.fullmatch(r"\S+ (___(?: ___)*|\(\?\)) — (.+)", line))]
-    banks = [line for line in lines if re.fullmatch(r"(?:   Tiles: |[A-Z]: )?\[[a-z, ]+\]", line)]
+    banks = [line for line in lines if re.fullmatch(r"   Tiles: [a-z ]+|(?:[A-Z]: )?\[[a-z, ]+\]", line)]
     if "   Tiles: " in prompt:
         assert len(set(banks)) == 1
         assert len(banks) == len(clues)
         banks = banks[:1]
-    tiles = [tile for bank in banks for tile in re.findall("[a-z]+", bank.partition("[")[2])]
+    tiles = [tile for bank in banks for tile in re.findall(r"\b[a-z]+", bank)]
     assert counts[1] == len(tiles)
     return Asked(
         [match[1].count("___") for match in clues], [match[2] for match in clues], tiles,
