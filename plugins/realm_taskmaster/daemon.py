@@ -52,7 +52,6 @@ class Daemon:
         while not self._over.is_set():
             try:
                 self.turn()
-                self._trouble = ""
             except RealmError as error:
                 self._say(error.message)
             except Exception:  # the edge of a look: the next one may work
@@ -78,7 +77,9 @@ class Daemon:
             return []
         self._looks, self._due = looks, time.monotonic() + self.interval
         self._configure()
-        return self.master.look(self.interval)
+        started = self.master.look(self.interval)
+        self._trouble = ""
+        return started
 
     def _configure(self) -> None:
         """Take over what people changed in the configuration. A mistake there is said, and the look does not take place."""
