@@ -25,7 +25,8 @@ from realm_cli.skill_records import SkillState
 from realm_cli.skillbook import GuildSkill, SkillConfig
 from realm_guild import schedule, standing
 from realm_guild.forge import row, to_jsonl
-from realm_guild.schedule import Contender, Turn
+from realm_guild.schedule import Turn
+from realm_guild.strategies import Contender
 
 log = logging.getLogger("realm.guild")
 _FORGED = re.compile(r"(?P<what>forge|replay) hero (?P<hero>\S+) (?P<skill>\S+) level (?P<level>\d+) counter \d+")
@@ -49,7 +50,9 @@ def contenders(
         )  # fmt: skip
         if name in known:
             locked_by = skillstate.locked_by(realm, hero, known[name].unlock)
-            one = replace(one, locked_by=locked_by, replay=known[name].forge.replay)
+            one = replace(
+                one, locked_by=locked_by, replay=known[name].forge.replay, max_level=known[name].max_level
+            )  # fmt: skip
         found.append(one)
     return found
 

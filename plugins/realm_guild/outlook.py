@@ -16,7 +16,8 @@ from realm_cli.realm import Realm
 from realm_cli.records import QuestRecord
 from realm_cli.skillbook import SkillConfig
 from realm_guild import curriculum, presets, schedule
-from realm_guild.schedule import Contender, Decision, Turn
+from realm_guild.schedule import Decision, Turn
+from realm_guild.strategies import Contender
 
 UPCOMING = 12
 """Turns that are foretold."""

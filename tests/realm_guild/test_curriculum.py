@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -37,7 +36,7 @@ def realm(realm: Realm) -> Realm:
 def bin_of(realm: Realm, **forge_settings: object) -> GuildSkill:
     entry = open_skill(realm, Manager.of(realm), "bin")
     forge_config = msgspec.structs.replace(entry.config.forge, **forge_settings)
-    return replace(entry, config=msgspec.structs.replace(entry.config, forge=forge_config))
+    return msgspec.structs.replace(entry, config=msgspec.structs.replace(entry.config, forge=forge_config))
 
 
 def add(realm: Realm, path: Path, count: int = 3, start: int = 0, priority: str = "normal") -> QuestRecord:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +107,7 @@ def test_the_set_of_another_level_or_skill_is_foreign(realm: Realm) -> None:
     with pytest.raises(FormatError, match="50 problems of bin level 2") as caught:
         evalsets.ensure(realm, entry, 1)
     assert "realm skill eval bin --make" in caught.value.hint
-    other = replace(entry, config=msgspec.structs.replace(entry.config, id="sy"))
+    other = msgspec.structs.replace(entry, config=msgspec.structs.replace(entry.config, id="sy"))
     (realm.eval_sets / "sy").mkdir()
     evalsets.path_of(realm, "sy", 2).write_bytes(set_file(realm, 2).read_bytes())
     with pytest.raises(FormatError, match="50 problems of bin level 2"):
@@ -265,7 +265,7 @@ class Odd:
 def test_a_judge_that_fails_makes_the_eval_invalid_and_readable(realm: Realm, answers: Any) -> None:
     entry = bin_of(realm)
     requests.ask(realm, HERO, 5, "bin", 1, "training")
-    (result,) = make(realm, FakeHero(realm, 5), replace(entry, skill=Odd(answers, entry.skill)))
+    (result,) = make(realm, FakeHero(realm, 5), msgspec.structs.replace(entry, skill=Odd(answers, entry.skill)))
     assert result.state == "invalid"
     assert "the judge failed on 'Compute: " in result.reason
     assert (len(result.items), result.correct) == (50, 0)

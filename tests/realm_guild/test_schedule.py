@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from realm_cli.config import CurriculumConfig, SkillPlan
 from realm_guild import schedule
-from realm_guild.schedule import Contender, Decision
+from realm_guild.schedule import Decision
+from realm_guild.strategies import Contender
 
 LOCKED = {"bin": 10}
 
@@ -138,6 +139,20 @@ def test_when_all_have_reached_their_targets_nothing_is_forged_and_that_is_said(
     assert decision.why_nothing == (
         "no skill can be forged (bin: its target level 2 is mastered); see: realm skill schedule show"
     )
+
+
+@pytest.mark.parametrize("strategy", ["equal", "catch_up"])
+def test_a_skill_of_which_all_levels_are_mastered_does_not_stop_the_others(strategy: Any) -> None:
+    skills = [contender("bin", level=30, mastered=30, max_level=30, replay=0.25), contender("sy", level=31)]
+    config = CurriculumConfig(strategy=strategy)
+    assert Counter(draws(config, skills, 10)) == {"bin": 2, "sy": 8}
+    assert (
+        reasons(schedule.decide(config, skills))["bin"]
+        == "replayed with 20 % of the quests: all its levels are mastered"
+    )
+    alone = schedule.decide(config, skills[:1]).next
+    assert alone is not None
+    assert (alone.level, alone.is_replay) == (30, False)
 
 
 # -- who takes part ------------------------------------------------------------------------------------------------
