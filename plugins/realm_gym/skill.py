@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 import msgspec
 
 from realm_cli.errors import SkillAwayError, UsageError
-from realm_cli.skills import Problem, Split, Verdict
+from realm_cli.sampling import with_repeats
+from realm_cli.skills import Problem, Split, Verdict, belongs
 from realm_gym import facts, seeds, wire
 from realm_gym.check import check
 from realm_gym.child import CHILD
@@ -21,6 +23,8 @@ from realm_gym.wire import Answer, Request
 MOST_MISSED = 60
 """Items in a row that the library may fail to give; one that takes too long counts for `HANGING`."""
 HANGING = 20
+FRUITLESS: dict[Split, int] = {"train": 500, "eval": 3000}
+"""Items in a row without a new problem after which a level counts as exhausted; evals take one of ten."""
 LONGEST_REPLY = 100_000
 LONGEST_PARSED = 200
 _THOUGHTS = re.compile(r"(?:\s*<think>.*?</think>)*", re.DOTALL)
@@ -110,6 +114,29 @@ class GymSkill:
                 raise SkillAwayError(
                     f"{self.id} level {level} gives no problems: {told.trouble}", "train another level"
                 )
+
+    def sample(self, level: int, count: int, seed: int, split: Split) -> list[Problem]:
+        """As `realm_cli.sampling.sample`, which looks long for further problems where a level tells how many it has."""
+        rng = random.Random(f"{self.id} level {level} {split} seed {seed}")
+        found = list(islice(self._different(level, rng, split), count))
+        if not found:
+            raise SkillAwayError(
+                f"{self.id} level {level} has too few problems for the {split} split", "skip the level"
+            )
+        return found if split == "eval" else list(islice(with_repeats(found, rng), count))
+
+    def _different(self, level: int, rng: random.Random, split: Split) -> Iterator[Problem]:
+        """Problems with different keys, until the library gives no new one for a long time."""
+        keys: set[str] = set()
+        fruitless = 0
+        for problem in self.stream(level, rng.getrandbits(64), split):
+            fruitless += 1
+            if problem.key not in keys and belongs(self, level, problem, split):
+                keys.add(problem.key)
+                fruitless = 0
+                yield problem
+            elif fruitless == FRUITLESS[split]:
+                return
 
     def judge(self, problem: Problem, reply: str) -> Verdict:
         """Right is what the task's scorer gives the full score. Raises `SkillAwayError` where there is no library."""

@@ -10,6 +10,7 @@ import pytest
 
 from helpers import PATIENCE, BattleProcess, Run, environment, realm_line
 from realm_cli import skillbook, skillstate
+from realm_cli.founding import found
 from realm_cli.ledger import Ledger
 from realm_cli.manager import Manager
 from realm_cli.quests import Board
@@ -98,8 +99,9 @@ def test_the_terminal_knows_it_by_its_id(enabled: Realm, run: Run) -> None:
     assert (beyond.code, f"{COUNT} has no level 6" in beyond.err) == (2, True)
 
 
-def test_a_served_one_equals_the_one_in_this_process(enabled: Realm) -> None:
+def test_a_served_one_equals_the_one_in_this_process(enabled: Realm, tmp_path: Path) -> None:
     here = open_skill(enabled, Manager.of(enabled), COUNT).skill
+    other, _ = found(tmp_path / "other")
     server = SkillServerProcess(enabled, COUNT, "-q")
     try:
         _, said = server.post("/generate", {"level": 3, "count": 30, "seed": 11})
@@ -108,6 +110,10 @@ def test_a_served_one_equals_the_one_in_this_process(enabled: Realm) -> None:
         asked = {"prompt": first["user_prompt"], "answer": first["assistant_response"], "meta": first["meta"]}
         _, verdict = server.post("/judge", {**asked, "reply": first["assistant_response"]})
         _, wrong = server.post("/judge", {**asked, "reply": "open('/nowhere')"})
+        (other.skills / f"{COUNT}.yaml").write_text(f"id: {COUNT}\nname: Bits\nmax_level: 5\napi: {server.url}\n")
+        there = open_skill(other, Manager.of(other), COUNT).skill
+        through = sample(there, 3, 30, 11, "train")
+        judged = [there.judge(problem, problem.answer).correct for problem in through[:3]]
     finally:
         assert server.end() == 0
 
@@ -115,6 +121,7 @@ def test_a_served_one_equals_the_one_in_this_process(enabled: Realm) -> None:
     assert told == [(one.prompt, one.answer, one.key, one.meta) for one in sample(here, 3, 30, 11, "train")]
     assert [one["key"] for one in evals] == [one.key for one in sample(here, 3, 5, 0, "eval")]
     assert (verdict["correct"], wrong["correct"]) == (True, False)
+    assert (through, judged) == (sample(here, 3, 30, 11, "train"), [True] * 3)
 
 
 def test_a_hero_trains_on_it_and_is_examined_and_the_page_shows_it(enabled: Realm, run: Run) -> None:

@@ -101,6 +101,16 @@ def test_no_problem_comes_twice_in_a_row_of_draws() -> None:
     assert len(set(keys)) == len(keys)
 
 
+def test_a_level_with_few_problems_gives_repeats_for_training_and_fewer_for_evals() -> None:
+    skill = GymSkill("count_bits")  # 990 numbers at level 1
+    trained, examined = sample(skill, 1, 1100, 0, "train"), sample(skill, 1, 300, 0, "eval")
+
+    assert len(trained) == 1100
+    assert 800 < len({problem.key for problem in trained}) < 990
+    assert 50 < len(examined) == len({problem.key for problem in examined}) < 190
+    assert sample(skill, 1, 50, 0, "train") == trained[:50]
+
+
 def test_without_its_meta_a_problem_has_the_golden_answer_alone() -> None:
     skill = GymSkill("spiral_matrix")
     problem = sample(skill, 1, 1, 0, "train")[0]
