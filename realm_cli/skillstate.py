@@ -114,6 +114,12 @@ def standing(found: Iterable[EvalLine], level: int, *, since: int = 0, upto: int
     return Standing(level, accuracy, interval, [line.step for line in last])
 
 
+def comparable(found: Iterable[EvalLine]) -> list[EvalLine]:
+    """The evals that count, for a curve: those under the data profile of the last one."""
+    mine = [line for line in found if line.state == "ok"]
+    return [line for line in mine if line.profile == mine[-1].profile]
+
+
 def _kind(line: EvalLine) -> tuple[str, str]:
     """Evals are compared with those of the same kind."""
     return line.set_sha256, line.profile

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from realm_cli.skill_records import EvalLine
-from realm_cli.skillstate import wilson
+from realm_cli.skillstate import comparable, wilson
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 WIDTH = 60
@@ -17,17 +17,11 @@ def sparkline(shares: Sequence[float], width: int) -> str:
     return "".join(BLOCKS[min(len(BLOCKS) - 1, int(share * len(BLOCKS)))] for share in shares[-width:])
 
 
-def _comparable(lines: list[EvalLine]) -> list[EvalLine]:
-    """The evals that count, those under the data profile of the last one: others cannot be compared with it."""
-    mine = [line for line in lines if line.state == "ok"]
-    return [line for line in mine if line.profile == mine[-1].profile]
-
-
 def overview(lines: list[EvalLine], mastered: dict[int, int]) -> str:
     """A row for each level: its curve, the last accuracy with its interval, when it was mastered."""
     rows = []
     for level in sorted({line.level for line in lines}):
-        mine = _comparable([line for line in lines if line.level == level])
+        mine = comparable(line for line in lines if line.level == level)
         if not mine:
             rows.append(f"level {level:>2}  no eval counts")
             continue
@@ -43,7 +37,7 @@ def overview(lines: list[EvalLine], mastered: dict[int, int]) -> str:
 
 def chart(lines: list[EvalLine], level: int, threshold: float) -> str:
     """Accuracy over steps for one level, the threshold as a dotted line."""
-    mine = _comparable(lines)
+    mine = comparable(lines)
     if not mine:
         return f"level {level}: no eval counts yet"
     first, last = mine[0].step, mine[-1].step

@@ -76,7 +76,7 @@ def _standing(realm: Realm, entry: GuildSkill) -> dict[str, Any]:
     state = skillstate.read(realm, hero, name) or SkillState(hero=hero, skill=name)
     lines = skillstate.lines(realm, hero, name, recent=True)
     found = skillstate.standing(lines, state.level, since=state.counts_from)
-    mine = [line for line in lines if line.level == state.level and line.state == "ok"]
+    mine = skillstate.comparable(line for line in lines if line.level == state.level)
     return {
         "level": state.level,
         "accuracy": found.accuracy,
@@ -132,7 +132,7 @@ def _lines_of(root: Path, hero: str, name: str, identity: tuple[int, int, int]) 
 
 
 def _level(row: dict[str, Any], lines: list[EvalLine], mastered: dict[int, int]) -> dict[str, Any]:
-    good = [line for line in lines if line.state == "ok"]
+    good = skillstate.comparable(lines)
     last = good[-1] if good else None
     return {
         **row,

@@ -48,7 +48,7 @@ class OpenAIBackend:
                 "load the same checkpoint there",
             )
         there = str(facts.get("profile", NONE)) if isinstance(facts, dict) else None
-        _check_profile(wire, profile, there)
+        check_profile(wire, profile, there)
         return OpenAIGenerator(
             wire, hero, step, sha256, "verified" if sha256 and known else "claimed", profile, dresses=there is None
         )
@@ -68,7 +68,7 @@ def _known(realm: Realm, hero: str, step: int) -> tuple[str, Profile]:
     return record.weights_sha256, profiles.of_record(realm, record)
 
 
-def _check_profile(wire: Wire, profile: Profile, there: str | None) -> None:
+def check_profile(wire: Wire, profile: Profile, there: str | None) -> None:
     """Refuse a data profile that cannot be kept there. An Oracle asks under its own, which `there` names; others have none."""
     if there is not None and there != profile.stamp:
         raise RefusedError(
