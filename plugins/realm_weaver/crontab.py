@@ -10,6 +10,7 @@ from realm_cli.errors import RealmError
 from realm_cli.realm import Realm
 
 MEND_MINUTES = 5
+SECONDS = 60.0
 
 
 def _marks(realm: Realm) -> tuple[bytes, bytes]:
@@ -52,9 +53,11 @@ def write(content: bytes) -> None:
 
 def _crontab(argument: str, content: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     try:
-        return subprocess.run(["crontab", argument], input=content, capture_output=True, check=False, timeout=60)
+        return subprocess.run(["crontab", argument], input=content, capture_output=True, check=False, timeout=SECONDS)
     except FileNotFoundError:
         raise RealmError("there is no program crontab", "install cron, or use systemd: realm weaver systemd") from None
+    except subprocess.TimeoutExpired:
+        raise RealmError(f"crontab does not answer within {SECONDS:g} s", "try it yourself: crontab -l") from None
 
 
 def found(realm: Realm, crontab: bytes) -> bytes:
@@ -82,8 +85,10 @@ def _place(realm: Realm, crontab: bytes) -> tuple[int, int] | None:
     """Where the realm's lines begin and end. Raises `RealmError` when one mark of the two is gone."""
     begin, end = _marks(realm)
     lines = crontab.splitlines(keepends=True)
-    starts = [number for number, line in enumerate(lines) if line == begin]
-    ends = [number for number, line in enumerate(lines) if line == end]
+    # An editor may have given all lines the ends of another system, or have left the last one without.
+    bare = [line.rstrip(b"\r\n") + b"\n" for line in lines]
+    starts = [number for number, line in enumerate(bare) if line == begin]
+    ends = [number for number, line in enumerate(bare) if line == end]
     if not starts and not ends:
         return None
     if len(starts) != 1 or len(ends) != 1 or ends[0] < starts[0]:

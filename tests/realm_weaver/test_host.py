@@ -75,6 +75,21 @@ def test_two_realms_have_lines_of_their_own(realm: Realm, run: Run, table: Path,
     assert table.read_bytes() == first
 
 
+def test_lines_with_the_ends_of_another_system_are_found_and_others_keep_theirs(
+    realm: Realm, run: Run, table: Path
+) -> None:
+    theirs = b"0 1 * * * true\r\n# the last one has no end"
+    table.write_bytes(theirs)
+    assert run("cron", "install", "--yes").code == 0
+    assert table.read_bytes().startswith(theirs + b"\n# realm ")
+    table.write_bytes(table.read_bytes().replace(b"\n", b"\r\n").replace(b"\r\r\n", b"\r\n").rstrip())
+    assert run("cron", "show", "--json").json["state"] == "other lines are installed"
+    assert run("cron", "install", "--yes").code == 0
+    assert table.read_bytes().count(b"weaver mend") == 2
+    assert run("cron", "remove", "--yes").code == 0
+    assert table.read_bytes() == theirs + b"\r\n"
+
+
 def test_marks_that_were_edited_are_refused(realm: Realm, run: Run, table: Path) -> None:
     run("cron", "install", "--yes")
     damaged = table.read_bytes().rpartition(b"# realm")[0]

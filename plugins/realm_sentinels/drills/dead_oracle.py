@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 
 from realm_cli import services
-from realm_cli.errors import RealmError
 from realm_cli.generation import Message
 from realm_cli.ledger import Ledger
 from realm_cli.oracleclient import Answer, OracleClient, find_oracle
@@ -31,7 +30,6 @@ def play(stage: Stage) -> None:
         newest = Ledger(stage.realm).get_latest()
         seen.evidence = f"{newest.canonical_name}, weights {newest.weights_sha256[:12]}"
     with stage.step("the weaver keeps the Oracle, which answers") as seen:
-        stage.closing.append(lambda: _down(stage))
         stage.finish(stage.line("weaver", "up", "oracle", "-q"), name="weaver")
         before = _running(stage)
         first = _ask(stage, newest.step)
@@ -72,13 +70,3 @@ def _ask(stage: Stage, step: int) -> Answer:
     client = find_oracle(stage.realm)
     client.load(step)
     return client.chat(QUESTION, step, max_tokens=MAX_TOKENS)
-
-
-def _down(stage: Stage) -> None:
-    """End the weaver and what it keeps."""
-    try:
-        stage.finish(stage.line("weaver", "down", "-q"), name="weaver")
-    except RealmError:
-        found = services.weaver(stage.realm)
-        if found is not None:
-            send(found.process, signal.SIGTERM)

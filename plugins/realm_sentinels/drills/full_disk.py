@@ -35,7 +35,9 @@ class Disk:
         mount = 'mount -t tmpfs -o size="$1"m none "$2" && echo mounted && exec sleep 3600'
         line = ["unshare", *self._user, "-m", "sh", "-c", mount, "sh", str(MEGABYTES), str(self.inside)]
         try:
-            self._keeper = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            self._keeper = subprocess.Popen(
+                line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=stage.environment()
+            )
         except FileNotFoundError as error:
             raise RefusedError("unshare is not installed", "install util-linux") from error
         assert self._keeper.stdout is not None

@@ -24,6 +24,7 @@ from realm_cli.manager import Manager
 from realm_cli.realm import Realm
 from realm_cli.records import ProcessMark, TrainingStatus
 from realm_sentinels import traces, victims
+from realm_sentinels.drills import janitor
 
 T = TypeVar("T")
 HERO = "dio-mini"
@@ -53,6 +54,7 @@ class Stage:
 
     def __init__(self, real: Realm, *, keep: bool, tell: Callable[[Step], None], **settings: dict[str, Any]) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="realm-drill-"))
+        self._janitor = janitor.begin(self.folder)
         self.steps: list[Step] = []
         self._keep = keep
         self._tell = tell
@@ -63,6 +65,7 @@ class Stage:
             self.realm = _found(real, self.folder / "realm", settings)
         except BaseException:
             shutil.rmtree(self.folder, ignore_errors=True)
+            janitor.dismiss(self._janitor)
             raise
 
     def __enter__(self) -> Stage:
@@ -71,11 +74,12 @@ class Stage:
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
         for process in self._started:
             self.end(process)
-        end_battle(self.realm)
+        janitor.end_all(self.folder)
         for close in reversed(self.closing):
             close()
         if not self._keep:
             shutil.rmtree(self.folder, ignore_errors=True)
+        janitor.dismiss(self._janitor)
 
     # -- telling ---------------------------------------------------------------------------------------------------
 
@@ -122,11 +126,16 @@ class Stage:
         """Start a program in a session of its own; it is ended with the drill."""
         with open(self.output(name), "ab") as output:
             process = subprocess.Popen(
-                list(line), stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment(),
+                list(line), stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=self.environment(),
                 start_new_session=True,
             )  # fmt: skip
         self._started.append(process)
         return process
+
+    def environment(self) -> dict[str, str]:
+        """That of this process, without anything that leads to another realm, and with the drill's mark."""
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("REALM_")}
+        return {**kept, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", janitor.MARK: str(self.folder)}
 
     def output(self, name: str) -> Path:
         """Where a program says what it says."""
@@ -186,12 +195,6 @@ def _found(real: Realm, root: Path, settings: dict[str, dict[str, Any]]) -> Real
     return Realm(root)
 
 
-def environment() -> dict[str, str]:
-    """That of this process, without anything that leads to another realm."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("REALM_")}
-    return {**kept, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
-
-
 def send(mark: ProcessMark, number: int) -> None:
     """Signal exactly that process. Raises `NotRecoveredError` when it is gone."""
     victim = victims.hold(mark)
@@ -199,11 +202,3 @@ def send(mark: ProcessMark, number: int) -> None:
         raise NotRecoveredError(f"the process {mark.pid} has ended before anything was done to it")
     with victim:
         victim.send(number)
-
-
-def end_battle(realm: Realm) -> None:
-    """Kill a battle that somebody else has started in a throw-away realm."""
-    mark = status.battle_process(realm) if realm.training_status.exists() else None
-    if mark is not None:
-        with suppress(NotRecoveredError):
-            send(mark, signal.SIGKILL)
