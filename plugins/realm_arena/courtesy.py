@@ -6,6 +6,7 @@ A thread looks every two seconds and works by the pause flag, as a person would;
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from types import TracebackType
@@ -32,6 +33,8 @@ class Courtesy:
         self._realm = realm
         self._config: TrainingConfig = realm.config.training
         self._card = _card_of(device, self._config)
+        self._is_on_gpu = device.type == "cuda"
+        self._knows_pids = True
         self._gpus = LocalGpus()
         self._manners = Manners(self._config.max_celsius)
         self._over = threading.Event()
@@ -77,13 +80,20 @@ class Courtesy:
             log.info("the battle yields: %s", wish.reason)
 
     def _look_at_card(self) -> Gpu | None:
-        return next((card for card in self._gpus.read().gpus if self._card in (card.index, card.uuid)), None)
+        cards = self._gpus.read().gpus
+        # A battle on a GPU holds memory of it. Where the driver does not list it under its own pid, it counts pids of
+        # another name space (outside of this container): here they are other processes, or none.
+        listed = {process.pid for card in cards for process in card.processes}
+        self._knows_pids = not self._is_on_gpu or os.getpid() in listed
+        return next((card for card in cards if self._card in (card.index, card.uuid)), None)
 
     def _foreigners(self, card: Gpu) -> tuple[Foreigner, ...]:
         """Who holds so much memory that it counts, and is neither the battle nor of the realm.
 
         A process that cannot be seen (in another container, say) might be ours, and is not counted.
         """
+        if not self._knows_pids:
+            return ()
         kinship, found = Kinship(self._realm), []
         for process in card.processes:
             mark = mark_of(process.pid)

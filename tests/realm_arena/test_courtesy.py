@@ -24,7 +24,7 @@ from realm_cli import control
 from realm_cli.realm import Realm
 realm = Realm(sys.argv[1])
 for line in sys.stdin:  # a look for each line
-    courtesy = Courtesy(realm, torch.device("cpu"))
+    courtesy = Courtesy(realm, torch.device(sys.argv[2]))
     courtesy.look()
     flag = control.read(realm, "pause")
     control.lower(realm, "pause")
@@ -54,8 +54,8 @@ def sleeper(line: list[str] | None = None) -> Iterator[int]:
 
 
 @contextmanager
-def looks(realm: Realm, gpus: FakeMachine) -> Iterator[Callable[[], object]]:
-    line = [sys.executable, "-c", LOOKS, str(realm.root)]
+def looks(realm: Realm, gpus: FakeMachine, device: str = "cpu") -> Iterator[Callable[[], object]]:
+    line = [sys.executable, "-c", LOOKS, str(realm.root), device]
     with subprocess.Popen(
         line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=gpus.environment()
     ) as asked:
@@ -96,6 +96,17 @@ def test_only_foreign_programs_with_much_memory_count(watching: Realm, gpus: Fak
         assert look() is None  # how much it holds is not known
         gpus.set(FakeGpu(error=LOST))
         assert look() is None
+        gpus.set(FakeGpu(heat=81))
+        assert look() == [WHO, True, "the GPU has 81 °C, more than training.max_celsius (80)"]
+
+
+def test_pids_of_another_name_space_are_nobody_s(watching: Realm, gpus: FakeMachine) -> None:
+    with looks(watching, gpus, "cuda") as look, sleeper() as game:
+        pid = look.pid  # type: ignore[attr-defined]
+        gpus.set(FakeGpu(computing={game: 9000}))
+        assert look() is None  # a battle on the GPU that is not listed there itself
+        gpus.set(FakeGpu(computing={game: 9000, pid: 9000}))
+        assert look() == [WHO, True, f"another program uses the GPU: sleep (pid {game}, 9,000 MB)"]
         gpus.set(FakeGpu(heat=81))
         assert look() == [WHO, True, "the GPU has 81 °C, more than training.max_celsius (80)"]
 
