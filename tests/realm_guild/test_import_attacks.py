@@ -95,11 +95,12 @@ def test_a_name_of_the_wrong_kind_is_not_kept(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_no_value_makes_an_importer_fail_in_another_way(key: str, value: Any, base: int) -> None:
     chat = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
-    importer, row = [
+    cases: list[tuple[Any, dict[str, Any]]] = [
         (Pairs(), {"user_prompt": "a", "assistant_response": "b"}), (Problems(), {"prompt": "a", "expected": "b"}),
         (Messages(), {"messages": chat}), (ShareGpt(), {"conversations": chat}),
         (Alpaca(), {"instruction": "a", "output": "b"}),
-    ][base]  # fmt: skip
+    ]  # fmt: skip
+    importer, row = cases[base]
     changed = {**row, key: value}
     assert importer.recognises(changed)
     try:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import shutil
 import socket
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,10 +33,11 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 class Hostile:
     """Answers every request with the bytes that `answers` gives for (method and path, body), as long as they are taken."""
 
-    def __init__(self, answers: Callable[[str, bytes], Bytes]) -> None:
-        self._answers = answers
+    def __init__(self, answers: Callable[[str, bytes], Bytes], tls: ssl.SSLContext | None = None) -> None:
+        self._answers, self._tls = answers, tls
         self._socket = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        port = self._socket.getsockname()[1]
+        self.url = f"https://localhost:{port}" if tls else f"http://127.0.0.1:{port}"
         self.asked: list[str] = []
         threading.Thread(target=self._serve, daemon=True).start()
 
@@ -42,7 +47,9 @@ class Hostile:
                 threading.Thread(target=self._answer, args=self._socket.accept()[:1], daemon=True).start()
 
     def _answer(self, link: socket.socket) -> None:
-        with contextlib.suppress(OSError, ValueError, IndexError), link, link.makefile("rb") as file:
+        with contextlib.suppress(OSError, ValueError, IndexError), contextlib.ExitStack() as open_things:
+            link = open_things.enter_context(self._tls.wrap_socket(link, server_side=True) if self._tls else link)
+            file = open_things.enter_context(link.makefile("rb"))
             line = file.readline().decode()
             headers = dict(row.decode().lower().split(": ", 1) for row in iter(file.readline, b"\r\n"))
             body = file.read(int(headers.get("content-length", "0")))
@@ -56,8 +63,8 @@ class Hostile:
 
 
 @contextlib.contextmanager
-def hostile(answers: Callable[[str, bytes], Bytes]) -> Iterator[Hostile]:
-    server = Hostile(answers)
+def hostile(answers: Callable[[str, bytes], Bytes], tls: ssl.SSLContext | None = None) -> Iterator[Hostile]:
+    server = Hostile(answers, tls)
     try:
         yield server
     finally:
@@ -262,3 +269,26 @@ def test_the_token_goes_to_no_other_server(realm: Realm, monkeypatch: pytest.Mon
             doubling(realm, server.url)
 
     assert reached == []
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+def test_over_tls_it_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext",
+         "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate], check=True, capture_output=True,
+    )  # fmt: skip
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+
+    def answers(path: str, body: bytes) -> Bytes:
+        return iter([whole({"status": "ok"})]) if path == "GET /health" else for_ever(b"X", HEAD + b"X-A: ", 0.01)
+
+    with hostile(answers, tls) as server:
+        client = wire.SkillServer("double", server.url)
+        with pytest.raises(SkillAwayError, match="CERTIFICATE_VERIFY_FAILED"):
+            client.ask("/health")
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        assert client.ask("/health") == {"status": "ok"}
+        with pytest.raises(SkillAwayError, match="is too slow"):
+            client.ask("/info", seconds=0.4)
