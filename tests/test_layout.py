@@ -28,7 +28,7 @@ for module in pkgutil.walk_packages(realm_cli.__path__, "realm_cli."):
         import_module(module.name)
 for part in [*CORE_COMMANDS, *Manager.load().parts("realm_commands").values()]:
     part.load()
-print(*sorted({"torch", "transformers", "flask", "paramiko"} & set(sys.modules)))
+print(*sorted({"torch", "transformers", "flask", "paramiko", "reasoning_gym"} & set(sys.modules)))
 """
 
 
