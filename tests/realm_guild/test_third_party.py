@@ -91,7 +91,7 @@ def prepared(realm: Realm) -> Realm:
         ("  10: mastery", "  2: mastery"), ("samples: {1: 2000}", "samples: {1: 320}"),
     ):  # fmt: skip
         set_yaml(path, old, new)
-    set_yaml(realm.config_file, "skills: []", "skills: [parrot]")
+    set_yaml(realm.config_file, "skills: {}", "skills: [parrot]")
     return Realm(realm.root)
 
 
