@@ -24,6 +24,7 @@ REMEMBERED = 500
 GIVE_UP = timedelta(days=1)
 """After so long a message that does not arrive is dropped."""
 HOUR = timedelta(hours=1)
+LONG_AGO = datetime(1970, 1, 2, tzinfo=timezone.utc)
 
 
 class Herald:
@@ -59,7 +60,7 @@ class Herald:
             if moment - _moment(self.record.sending.made_at) < GIVE_UP:
                 return self.record.sending
             self._change(sending=None, tries=0)
-        due = [one for one in self.record.held if one.not_before <= _stamp(moment)]
+        due = [one for one in self.record.held if _is_due(one, moment)]
         if not due or not self._may_send(due, moment):
             return None
         message = _message(due, self.record.more, moment)
@@ -103,6 +104,12 @@ def _is_told(told: dict[str, str], event: EventRecord, rule: Rule, moment: datet
     return False
 
 
+def _is_due(one: Held, moment: datetime) -> bool:
+    """Whether its quiet hours are over; of a clock that was set back they are not waited for a second time."""
+    wait = _moment(one.not_before) - moment
+    return not one.not_before or wait <= timedelta(0) or wait > timedelta(days=1)
+
+
 def _importance(one: Held) -> tuple[int, str]:
     return rules.GRADES.index(one.worth), one.time
 
@@ -140,9 +147,11 @@ def _stamp(moment: datetime) -> str:
 
 
 def _moment(text: str) -> datetime:
-    """A time; one that cannot be read is long ago."""
+    """A time; one that cannot be read, or that no clock shows, is long ago."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        return datetime.min.replace(tzinfo=timezone.utc)
+        return LONG_AGO
+    if not LONG_AGO.year < found.year < datetime.max.year:
+        return LONG_AGO
     return found if found.tzinfo else found.replace(tzinfo=timezone.utc)

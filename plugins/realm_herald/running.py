@@ -36,6 +36,7 @@ GATHER_SECONDS = 1.0
 BACKOFF_SECONDS = 300.0
 """The longest wait between two tries."""
 BEAT_SECONDS = 2.0
+SEND_SECONDS = 90.0
 STUCK_SECONDS = 120.0
 """A herald whose thread has not come round for so long keeps the service from saying that it is well."""
 LOG_BYTES = 5_000_000
@@ -68,6 +69,7 @@ class HeraldWorker:
         self._follower = Follower(realm.events, record)
         self._herald = Herald(config, record or HeraldRecord(herald=name))
         self._gathered_at = self._next_try = 0.0
+        self._speaking: threading.Thread | None = None
         self._save()
 
     def turn(self) -> None:
@@ -96,10 +98,20 @@ class HeraldWorker:
         self._save()
 
     def _sent(self, message: Message) -> str:
+        """Empty, or why it did not arrive. A receiver that answers byte by byte is left to a thread that is not waited for."""
+        if self._speaking is not None and self._speaking.is_alive():
+            return f"it still answers to the try before, for over {SEND_SECONDS:g} s"
         try:
-            return self._send(settings.target(self._realm, self.name, self._config), message, self._realm.root.name)
+            target = settings.target(self._realm, self.name, self._config)
         except RealmError as error:  # a secret that is gone
             return error.message
+        said: list[str] = []
+        self._speaking = threading.Thread(
+            target=lambda: said.append(self._send(target, message, self._realm.root.name)), name=self.name, daemon=True
+        )
+        self._speaking.start()
+        self._speaking.join(SEND_SECONDS)
+        return said[0] if said else f"it did not answer within {SEND_SECONDS:g} s"
 
     def _save(self) -> None:
         self._herald.record = _moved(self._herald.record, self._follower)

@@ -38,13 +38,14 @@ def _always() -> bool:
 
 
 def seen_by_weaver(realm: Realm, request: WantedRecord, is_needed: Callable[[], bool] = _always) -> WeaverRecord | None:
-    """The weaver, once it has seen the wish; one is started where none runs and one is needed. Raises `SilentError`."""
+    """The weaver, once it has seen the wish, or a later one, which holds this one as well; one is started where none
+    runs and one is needed. Raises `SilentError`."""
     started: subprocess.Popen[bytes] | None = None
     tries = 0
     deadline = time.monotonic() + ANSWER_SECONDS
     while True:
         running = services.weaver(realm)
-        if running is not None and running.request == request.request:
+        if running is not None and running.request in (request.request, requests.read(realm).request):
             return running
         if running is None and (started is None or started.poll() is not None):
             if not is_needed():
@@ -101,11 +102,13 @@ def settle(realm: Realm, names: Iterable[str], tell: Tell) -> bool:
                 f"{waiting[0]} is neither ready nor given up after {SETTLE_SECONDS:.0f} s",
                 f"realm weaver logs {waiting[0]}",
             )
-        states = services.seen(realm)
+        states, wanted = services.seen(realm), requests.read(realm).services
         if services.weaver(realm) is None:
             raise _no_start(realm)
         for name in list(waiting):
             state = states.get(name)
+            if name not in wanted:
+                raise RealmError(f"somebody stopped {name} meanwhile", f"realm weaver up {name}")
             if state is None or not (state.state in SETTLED or _waits_in_vain(state, failed)):
                 continue
             if state.state not in ("ready", "foreign"):
@@ -125,9 +128,11 @@ def stopped(realm: Realm, names: Iterable[str], tell: Tell) -> None:
     waiting = list(names)
     while waiting:
         is_watched = services.weaver(realm) is not None
-        states = services.seen(realm)
+        states, wanted = services.seen(realm), requests.read(realm).services
         for name in list(waiting):
             state = states.get(name)
+            if name in wanted:
+                raise RealmError(f"somebody started {name} again meanwhile", f"realm weaver down {name}")
             if not is_watched and state is not None and state.process is not None:
                 raise RealmError(f"the weaver ended before {name} did", "realm weaver down")
             if state is None or state.state == "stopped":

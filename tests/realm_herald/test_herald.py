@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time as clock
 from datetime import datetime, timedelta, timezone
 
+import msgspec
 import pytest
 
 from realm_cli.records import EventRecord
@@ -144,3 +146,23 @@ def test_a_message_that_never_arrives_is_given_up_after_a_day() -> None:
     assert told.herald.next_message(NOON + GIVE_UP - timedelta(minutes=1)) == first
     assert told.herald.next_message(NOON + GIVE_UP) is None
     assert told.herald.record.sending is None
+
+
+def test_a_clock_that_was_set_back_in_quiet_hours_keeps_nothing_for_long() -> None:
+    told = Told(Rule(events=["*"], quiet="22:00-07:00"))
+    night = NOON + timedelta(days=400, hours=11)
+    told.take(event("board_empty", night), at=night)
+    assert told.says(night) is None
+    assert told.text(NOON) == "the board is empty"
+
+
+@pytest.mark.parametrize("time", ["noon", "", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-11:00"])
+def test_an_event_of_no_time_is_told_like_any_other(time: str) -> None:
+    told = Told()
+    told.take(event("board_empty"), msgspec.structs.replace(event("battle_stuck"), time=time))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "America/New_York")
+        clock.tzset()
+        lines = told.text().splitlines()
+    clock.tzset()
+    assert {line[6:] for line in lines} == {"the board is empty", "the battle is stuck"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -19,7 +20,9 @@ from realm_cli.events import emit
 from realm_cli.manager import Manager
 from realm_cli.realm import Realm
 from realm_cli.records import EventRecord, now
-from realm_herald.records import HeraldRecord, record_path
+from realm_herald.records import HeraldRecord, Message, record_path
+from realm_herald.running import HeraldWorker
+from realm_herald.settings import HeraldConfig, Rule, Target
 from realm_herald_receiver import Heard, Receiver
 
 Start = Callable[..., Any]
@@ -148,6 +151,34 @@ def test_a_slow_receiver_delays_no_other_and_not_the_end(
         assert running.process.poll() is None
     finally:
         slow.server.server_close()
+
+
+def test_a_receiver_that_never_comes_to_an_end_holds_the_herald_for_a_while_only(
+    realm: Realm, tell: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("realm_herald.running.SEND_SECONDS", 0.05)
+    monkeypatch.setattr("realm_herald.running.GATHER_SECONDS", 0.0)
+    ended, tries = threading.Event(), list[str]()
+
+    def send(target: Target, message: Message, name: str) -> str:
+        tries.append(message.id)
+        ended.wait()
+        return ""
+
+    store.make_folders([record_path(realm, "phone").parent])
+    worker = HeraldWorker(realm, "phone", HeraldConfig(url="json://x", rules=[Rule(events=["*"])]), send)
+    tell("board_empty")
+
+    def reason() -> str:
+        worker.turn()
+        return memory(realm).reason
+
+    wait_for(lambda: reason() == "it did not answer within 0.05 s", "the end of waiting")
+    wait_for(lambda: reason().startswith("it still answers to the try before"), "the next turn")
+    assert len(tries) == 1
+    ended.set()
+    wait_for(lambda: reason() == "", "the message to be told")
+    assert tries == [tries[0]] * 2
 
 
 def test_a_flood_becomes_one_message_that_counts(

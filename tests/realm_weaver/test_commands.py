@@ -97,3 +97,12 @@ def test_the_weaver_is_started_in_the_background_by_an_option_of_its_own(woven: 
     assert (said.code, said.out) == (0, f"the weaver runs, pid {woven.weaver_pid()}\n")
     woven.until("web", "ready")
     assert (woven.run("weaver", "--daemon", "-q").out, woven.run("weaver", "--deamon").code) == ("", 2)
+
+
+def test_several_who_ask_at_once_are_all_answered_by_one_weaver(woven: Woven) -> None:
+    woven.serve("web")
+    line = realm_line("weaver", "up", "web", realm=woven.realm)
+    asking = [subprocess.Popen(line, stdout=subprocess.PIPE, text=True, env=environment()) for _ in range(4)]
+    said = [(one.communicate()[0].split(":")[0], one.returncode) for one in asking]
+    assert said == [("web is ready", 0)] * 4
+    assert len(woven.processes()) == 1
