@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
+import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from helpers import wait_for
 from realm_cli.errors import RealmError, SkillAwayError, UsageError
 from realm_cli.manager import Manager
 from realm_cli.sampling import draws, sample
@@ -188,6 +192,26 @@ def test_a_process_that_was_killed_is_started_again() -> None:
     child.close()
 
     assert (after.prompt, after.answer, after.trouble) == (before.prompt, before.answer, "")
+
+
+def test_no_process_stays_when_the_one_that_asks_is_killed() -> None:
+    code = (
+        "import time\nfrom realm_gym.child import CHILD\nfrom realm_gym.wire import Request\n"
+        "CHILD.ask(Request(do='forget'))\nprint(CHILD._process.pid, flush=True)\ntime.sleep(600)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        worker = int(parent.stdout.readline())
+        assert psutil.Process(worker).ppid() == parent.pid
+        parent.kill()
+    wait_for(lambda: has_ended(worker), "its end")
+
+
+def has_ended(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def test_memory_is_bounded() -> None:
