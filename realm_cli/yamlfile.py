@@ -81,7 +81,8 @@ def _refuse_traps(text: str, path: Path) -> None:
             problem = (
                 f"values stand over {DEEPEST} deep in each other" if depth > DEEPEST else f"over {MOST_ALIASES} aliases"
             )
-            raise FormatError(f"{path}:{event.start_mark.line + 1}", problem, "write the values out, in fewer levels")
+            line = event.start_mark.line + 1 if event.start_mark else 1
+            raise FormatError(f"{path}:{line}", problem, "write the values out, in fewer levels")
 
 
 def _refuse_twins(node: yaml.Node, path: Path) -> None:
