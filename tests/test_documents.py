@@ -96,7 +96,9 @@ def parse(words: list[str]) -> None:
     _, rest = take_realm_option(words)
     command: click.Command = root
     context = click.Context(root, info_name="realm", obj=Context())
-    while rest and isinstance(command, click.Group) and not rest[0].startswith("-"):
+    while rest and isinstance(command, click.Group):
+        if rest[0].startswith("-") and rest[0] not in command.list_commands(context):
+            break
         name, found, rest = command.resolve_command(context, rest)
         assert found is not None
         command, context = found, click.Context(found, parent=context, info_name=name)
