@@ -8,6 +8,7 @@ libraries are loaded, starts the program instead.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
 import json
@@ -116,6 +117,11 @@ class Server:
         assert said, "the server of preloaded processes has died"
         return Forked(int(said), ours)
 
+    def close(self) -> None:
+        """Let it end."""
+        self._wire.close()
+        self._process.wait(timeout=60)
+
 
 _servers: dict[int, Server] = {}
 
@@ -123,7 +129,8 @@ _servers: dict[int, Server] = {}
 def server() -> Server:
     """This process's server."""
     if os.getpid() not in _servers:
-        _servers[os.getpid()] = Server()
+        _servers[os.getpid()] = made = Server()
+        atexit.register(made.close)
     return _servers[os.getpid()]
 
 
@@ -252,8 +259,6 @@ def _text(number: int, mode: str, errors: str, unbuffered: bool) -> TextIO:
 
 def _finish(code: int) -> NoReturn:
     """End as the interpreter does: functions registered for the exit, and what still stands in buffers."""
-    import atexit
-
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
