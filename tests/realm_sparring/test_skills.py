@@ -16,6 +16,7 @@ from realm_cli.quests import Board
 from realm_cli.realm import Realm
 from realm_cli.skillbook import GuildSkill, open_skill
 from realm_cli.skills import Problem, Verdict, split_of
+from realm_gym.child import CHILD
 from realm_http_skill import wire
 from realm_http_skill.new_command import enable
 from realm_http_skill_server import tiny_server, with_double
@@ -67,6 +68,7 @@ def test_a_skill_with_a_dot_in_its_name_is_sparred_and_its_quest_known_again(rea
     )
     assert check_file(realm, Manager.of(realm), file.path, source).findings == []
     assert fought(realm, Said(realm, wrong), level=1, skill="gym.base_conversion").run.number == 2
+    CHILD.close()
 
 
 def test_an_outage_of_the_skill_s_server_is_no_verdict_and_leaves_nothing(
