@@ -13,21 +13,14 @@ from playwright.sync_api import Browser, sync_playwright
 
 import preloaded
 from fake_gpus import FakeMachine, compile_library
-from helpers import PATIENCE, BattleProcess, Ran, Run, SmallDisk, TavernProcess, environment, realm_line
-from realm_cli.founding import found
+from helpers import PATIENCE, BattleProcess, Ran, Run, SmallDisk, TavernProcess, environment, realm_line, tests_realm
 from realm_cli.realm import Realm
 
 
 @pytest.fixture
 def realm(tmp_path: Path) -> Realm:
-    """A fresh realm with the hero dio-mini, files settling at once."""
-    made, _ = found(tmp_path / "realm")
-    text = made.config_file.read_text().replace("settle_seconds: 2", "settle_seconds: 0")
-    # One thread: two wait for each other, which beside another busy process takes many times as long.
-    text = text.replace("reserve_mb: 500", "reserve_mb: 1").replace("threads: null", "threads: 1")
-    text = text.replace("port: 8888", "port: 0")
-    made.config_file.write_text(text)
-    return Realm(made.root)
+    """A fresh realm."""
+    return tests_realm(tmp_path / "realm")
 
 
 @pytest.fixture
