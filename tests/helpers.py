@@ -23,7 +23,7 @@ from realm_cli.founding import found
 from realm_cli.realm import Realm
 from realm_cli.records import TrainingStatus
 
-PATIENCE = 120.0
+PATIENCE = 240.0
 """Seconds after which a wait in a test counts as failed; never a measure of speed."""
 
 
