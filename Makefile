@@ -10,7 +10,7 @@ play: setup
 	@$(BIN)/realm --realm . play
 
 test: setup system extras lint
-	@$(BIN)/pytest -q -n 3 --dist loadfile
+	@$(BIN)/pytest -q -n 3 --dist worksteal
 
 # The long forms of the tests.
 drill: setup system extras

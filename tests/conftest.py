@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,14 +12,14 @@ from playwright.sync_api import Browser, sync_playwright
 
 import preloaded
 from fake_gpus import FakeMachine, compile_library
-from helpers import PATIENCE, BattleProcess, Ran, Run, SmallDisk, TavernProcess, environment, realm_line, tests_realm
+from helpers import PATIENCE, BattleProcess, Ran, Run, SmallDisk, TavernProcess, environment, ready_realm, realm_line
 from realm_cli.realm import Realm
 
 
 @pytest.fixture
 def realm(tmp_path: Path) -> Realm:
     """A fresh realm."""
-    return tests_realm(tmp_path / "realm")
+    return ready_realm(tmp_path / "realm")
 
 
 @pytest.fixture
@@ -34,13 +33,7 @@ def run(realm: Realm) -> Run:
         cwd: Path | None = None,
     ) -> Ran:
         line = realm_line(*args, realm=realm)
-        if preloaded.needs_torch([str(arg) for arg in args]):
-            return Ran(*preloaded.run(line, input or "", env=environment(), cwd=cwd, seconds=PATIENCE))
-        done = subprocess.run(
-            line, input=input or "", capture_output=True, text=True, cwd=cwd, env=environment(), timeout=PATIENCE,
-            check=False,
-        )  # fmt: skip
-        return Ran(done.returncode, done.stdout, done.stderr)
+        return Ran(*preloaded.run(line, input or "", env=environment(), cwd=cwd, seconds=PATIENCE))
 
     return call
 

@@ -46,7 +46,7 @@ def environment() -> dict[str, str]:
     return {**kept, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1"}
 
 
-def tests_realm(folder: Path) -> Realm:
+def ready_realm(folder: Path) -> Realm:
     """A fresh realm with the hero dio-mini, files settling at once, the Tavern at any port."""
     made, _ = found(folder)
     text = made.config_file.read_text().replace("settle_seconds: 2", "settle_seconds: 0")

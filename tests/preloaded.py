@@ -1,4 +1,4 @@
-"""Processes that begin with torch already loaded: loading it takes each `realm battle start` five seconds of a processor.
+"""`realm` lines in processes that begin with everything loaded: torch alone takes each of them five seconds of a processor.
 
 One server for each test process loads the heavy modules, computes nothing, and forks. A child is a process of its own,
 with its own files, folder, variables and session, that runs `realm ARGS` as the program does; it can be killed, and its
@@ -31,11 +31,6 @@ HEAVY = (
     "realm_arena.transformers_backend", "realm_guild.callback", "realm_guild.evaluating", "realm_oracle.serve_command",
     "realm_oracle.server", "realm_oracle.worker", "realm_sparring.sparring", "safetensors.torch", "flask", "cheroot.wsgi",
 )  # fmt: skip
-TORCH_LINES = {
-    ("battle", "start"), ("play",), ("oracle", "serve"), ("skill", "eval"), ("spar", "run"), ("task", "run"),
-    ("task", "once"), ("champion", "promote"),
-}  # fmt: skip
-"""The verbs that load torch, or may."""
 ROOM = "_" * 2000
 """Room for the child's command line in /proc: the server has one as long."""
 
@@ -142,11 +137,6 @@ def start(
     with open(os.devnull, "rb") as nothing:
         files = [nothing.fileno() if file == subprocess.DEVNULL else _number(file) for file in (stdin, stdout, stderr)]
         return server().start(line, files, env, cwd, start_new_session)
-
-
-def needs_torch(args: Sequence[str]) -> bool:
-    """Whether `realm ARGS` is one of those that load torch."""
-    return tuple(args[:1]) in TORCH_LINES or tuple(args[:2]) in TORCH_LINES
 
 
 def run(
@@ -273,7 +263,7 @@ def _name_itself(line: list[str]) -> None:
     """Its command line as others see it; behind it stand empty words up to the server's length."""
     fields = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()
     start, end = int(fields[45]), int(fields[46])
-    words = b"\0".join(word.encode() for word in line) + b"\0"
+    words = b"\0".join(os.fsencode(word) for word in line) + b"\0"
     assert len(words) < end - start, "the command line is too long"
     ctypes.memmove(start, words.ljust(end - start, b"\0"), end - start)
 

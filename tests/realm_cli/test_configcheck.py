@@ -83,4 +83,7 @@ def test_the_command_prints_one_line_each_and_fails_when_one_is_bad(run: Run, re
         "bad  configs/heroes/dio.yaml:3: max_length: expected `int`, got `str`",
     )
     listed = run("config", "check", "--json")
-    assert (listed.code, [entry["ok"] for entry in json.loads(listed.out)]) == (1, [True, True, False, True, True])
+    assert (listed.code, [entry["ok"] for entry in json.loads(listed.out)]) == (
+        1,
+        [True, True, False, True, True, True],
+    )

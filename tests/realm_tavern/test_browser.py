@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from helpers import BattleProcess, TavernProcess, free_port, rows, tests_realm, wait_for, write_rows
+from helpers import BattleProcess, TavernProcess, free_port, rows, ready_realm, wait_for, write_rows
 from realm_cli import control, skillstate
 from realm_cli.datafiles import safe_name
 from realm_cli.events import emit
@@ -172,7 +172,7 @@ def test_a_level_up_is_celebrated_and_calm_is_respected(realm: Realm, tavern: Op
 @pytest.fixture(scope="module")
 def trained_once(tmp_path_factory: pytest.TempPathFactory) -> Realm:
     """A realm with checkpoints, evals, a failed quest and some that wait; nothing runs."""
-    realm = tests_realm(tmp_path_factory.mktemp("trained") / "realm")
+    realm = ready_realm(tmp_path_factory.mktemp("trained") / "realm")
     tune(realm, forge={"samples": {1: 400}}, eval={"threshold": 0.25})
     (realm.inbox / "broken.jsonl").write_text('{"messages": 3}\n')
     fighting = BattleProcess(realm, "--forge", "--until", "bin=2")

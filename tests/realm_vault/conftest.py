@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+import preloaded
 from helpers import PATIENCE, Ran, realm_line
 from realm_cli.realm import Realm
 from realm_vault_boxes import SSHD, Box, write_zones
@@ -33,10 +33,7 @@ def vault(realm: Realm, box: Box) -> Callable[..., Ran]:
     write_zones(realm, box)
 
     def call(*args: object, realm: Realm = realm) -> Ran:
-        done = subprocess.run(
-            realm_line("vault", *args, realm=realm), capture_output=True, text=True, env=box.environment(),
-            timeout=PATIENCE, check=False, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-        return Ran(done.returncode, done.stdout, done.stderr)
+        line = realm_line("vault", *args, realm=realm)
+        return Ran(*preloaded.run(line, "", env=box.environment(), cwd=None, seconds=PATIENCE))
 
     return call
