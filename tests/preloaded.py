@@ -18,11 +18,11 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Sequence
 from io import TextIOWrapper
 from pathlib import Path
-from tempfile import TemporaryFile
 from types import TracebackType
 from typing import IO, Any, NoReturn, TextIO
 
@@ -143,7 +143,7 @@ def run(
     line: Sequence[str], given: str, *, env: dict[str, str], cwd: str | Path | None, seconds: float
 ) -> tuple[int, str, str]:
     """One line to its end: its exit code and what it printed. Raises `TimeoutExpired` after having killed it."""
-    with TemporaryFile() as stdin, TemporaryFile() as stdout, TemporaryFile() as stderr:
+    with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         stdin.write(given.encode())
         stdin.seek(0)
         process = start(line, stdin=stdin, stdout=stdout, stderr=stderr, env=env, cwd=cwd)
@@ -222,6 +222,7 @@ def _become(order: dict[str, Any], files: list[int], inherited: list[int]) -> No
     os.environ.clear()
     os.environ.update(order["env"])
     os.chdir(order["cwd"])
+    tempfile.tempdir = None  # what the server found is of its own variables
     sys.argv = ["realm", *order["line"][3:]]
     _name_itself(order["line"])
     unbuffered = bool(order["env"].get("PYTHONUNBUFFERED"))

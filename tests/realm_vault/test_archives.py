@@ -120,7 +120,8 @@ def test_the_oldest_archives_go(realm: Realm, run: Run) -> None:
     for number in range(60):
         realm.config_file.write_text(realm.config_file.read_text() + f"# {number}\n")
         made(run) if number == 0 else _make_here(realm)
-    run("vault", "tend")
+    tended = run("vault", "tend")
+    assert (tended.code, tended.err) == (0, "")
     assert len(names(run)) == 51  # 50, and the daily one of this round
 
 
