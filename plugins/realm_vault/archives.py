@@ -125,16 +125,18 @@ def _pack(path: Path, contents: dict[str, bytes]) -> None:
 
 def every(realm: Realm) -> Iterator[tuple[str, ArchiveRecord]]:
     """All archives, newest first; one with a damaged paper is named in the log and passed over."""
-    try:
-        names = sorted(os.listdir(realm.backups), reverse=True)
-    except FileNotFoundError:
-        return
-    for name in names:
-        if _NAME.fullmatch(name):
-            try:
-                yield name, store.read_record(realm.backups / name / PAPER, ArchiveRecord)
-            except (FileNotFoundError, FormatError) as error:
-                log.warning("archive %s is passed over: %s", name, error)
+    # By the moment in the paper: names of the same second are told apart by a number that does not sort as text.
+    found = sorted(_papers(realm), key=lambda one: (one[1].made_at, one[0]), reverse=True)
+    yield from found
+
+
+def _papers(realm: Realm) -> Iterator[tuple[str, ArchiveRecord]]:
+    names = os.listdir(realm.backups) if realm.backups.is_dir() else []
+    for name in filter(_NAME.fullmatch, names):
+        try:
+            yield name, store.read_record(realm.backups / name / PAPER, ArchiveRecord)
+        except (FileNotFoundError, FormatError) as error:
+            log.warning("archive %s is passed over: %s", name, error)
 
 
 def find(realm: Realm, name: str) -> ArchiveRecord:

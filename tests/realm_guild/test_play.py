@@ -26,7 +26,7 @@ from realm_cli.records import TrainingStatus
 from realm_guild.play_records import PlayRecord
 from realm_guild.playlines import record_path
 from realm_guild.standing import change
-from realm_guild_heroes import set_yaml
+from realm_guild_heroes import set_yaml, tune
 
 Plays = Callable[..., "Piped"]
 
@@ -140,6 +140,7 @@ def _training(playing: Piped, step: int = 1) -> TrainingStatus:
 
 
 def test_play_in_a_pipe_ends_by_itself_when_the_goal_is_reached(realm: Realm, run: Run) -> None:
+    tune(realm, forge={"samples": {1: 400}}, eval={"threshold": 0.25})
     played = run("play", "--until", "bin=2")
     assert (played.code, played.err) == (0, "")
     lines = played.out.splitlines()
@@ -174,7 +175,7 @@ def test_a_tavern_that_cannot_open_is_said_and_one_that_is_open_is_left_alone(
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         set_yaml(realm.config_file, "port: 0", f"port: {port}")
-        played = run("play", "--until", "bin=2")
+        played = run("play", "--minutes", "0.05")
     assert played.code == 0, played.err
     assert f"the Tavern does not open: port {port} of 127.0.0.1 is taken by another program" in played.out
     opened = tavern("--port", "0")

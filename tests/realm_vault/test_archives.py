@@ -120,7 +120,10 @@ def test_the_oldest_archives_go(realm: Realm, run: Run) -> None:
     for number in range(60):
         realm.config_file.write_text(realm.config_file.read_text() + f"# {number}\n")
         made(run) if number == 0 else _make_here(realm)
+    newest = names(run)[0]
+    realm.config_file.write_text(realm.config_file.read_text() + "# another\n")
     tended = run("vault", "tend")
+    assert newest in names(run)
     assert (tended.code, tended.err) == (0, "")
     assert len(names(run)) == 51  # 50, and the daily one of this round
 
