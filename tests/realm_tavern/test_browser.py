@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from helpers import BattleProcess, TavernProcess, free_port, rows, ready_realm, wait_for, write_rows
+from helpers import BattleProcess, TavernProcess, free_port, ready_realm, rows, wait_for, write_rows
 from realm_cli import control, skillstate
 from realm_cli.datafiles import safe_name
 from realm_cli.events import emit
