@@ -145,9 +145,9 @@ class TavernProcess:
         self.realm = realm
         self.log = realm.root / "tavern-output.txt"
         with open(self.log, "ab") as output:
-            self.process = subprocess.Popen(
+            self.process = preloaded.start(
                 realm_line("tavern", *args, realm=realm),
-                stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment(), start_new_session=True,
+                stdout=output, stderr=output, env=environment(), start_new_session=True,
             )  # fmt: skip
         self.url = wait_for(self._announced, "the Tavern to open")
 

@@ -195,7 +195,7 @@ def test_retention_keeps_the_last_the_best_and_leaves_tombstones(realm: Realm, r
 def test_a_full_disk_makes_the_battle_wait_and_room_makes_it_go_on(
     realm: Realm, small_disk: SmallDisk, tmp_path: Path
 ) -> None:
-    add(realm, tmp_path / "a.jsonl", 8_000)
+    add(realm, tmp_path / "a.jsonl", 4_000)
     config = realm.config_file
     config.write_text(config.read_text().replace("save_steps: 1000", "save_steps: 40"))
     there = small_disk.holding(realm)
@@ -207,7 +207,7 @@ def test_a_full_disk_makes_the_battle_wait_and_room_makes_it_go_on(
         small_disk.free()
         assert battle.wait(timeout=PATIENCE) == 0, small_disk.output()[-3000:]
     assert "Traceback" not in small_disk.output()
-    assert Ledger(there, "dio-mini").get_latest().samples_seen == 8_000
+    assert Ledger(there, "dio-mini").get_latest().samples_seen == 4_000
     assert [line.outcome for line in journal.read(there.journal)] == ["completed"]
     good, bad = checkpoints.complete(there, "dio-mini")
     assert good
