@@ -98,3 +98,17 @@ def belongs(skill: Skill, level: int, problem: Problem, split: Split) -> bool:
     if split_of(skill.id, problem.key) != split:
         return False
     return split == "train" or not is_closed(skill, problem.meta.get("first_level", level))
+
+
+def without_thinking(reply: str) -> str:
+    """The reply after its leading `<think>…</think>` blocks. A block that never ends leaves nothing."""
+    start = 0
+    while True:
+        while start < len(reply) and reply[start].isspace():
+            start += 1
+        if not reply.startswith("<think>", start):
+            return reply[start:]
+        end = reply.find("</think>", start)
+        if end < 0:
+            return ""
+        start = end + len("</think>")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from realm_bin.digits import DIGITS
-from realm_cli.skills import Verdict
+from realm_cli.skills import Verdict, without_thinking
 
 LONGEST_VALUE = 64
 """Digits of the widest result: 32 bits times 32 bits. A longer row of digits is no value."""
@@ -19,7 +19,7 @@ def judge(answer: str, reply: str) -> Verdict:
     is answered in its symbols.
     """
     golden = _compact(answer)
-    text = _compact(_without_thinking(reply))
+    text = _compact(without_thinking(reply))
     result, parsed = _value_in(golden, golden), _value_in(text, golden)
     plain = "\n" not in answer.strip()
     if not text:
@@ -34,20 +34,6 @@ def judge(answer: str, reply: str) -> Verdict:
         return Verdict(plain, parsed, "the bare result is " + ("right" if plain else "less than what is asked for"))
     what = "the call around it" if plain else "the call or another line"
     return Verdict(False, parsed, f"the result is right, but {what} is not")
-
-
-def _without_thinking(reply: str) -> str:
-    """The reply after its leading `<think>…</think>` blocks. A block that never ends leaves nothing."""
-    start = 0
-    while True:
-        while start < len(reply) and reply[start].isspace():
-            start += 1
-        if not reply.startswith("<think>", start):
-            return reply[start:]
-        end = reply.find("</think>", start)
-        if end < 0:
-            return ""
-        start = end + len("</think>")
 
 
 def _compact(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from realm_cli.skills import Verdict
+from realm_cli.skills import Verdict, without_thinking
 from realm_sy.formats import FORMATS, Value, format_of
 
 LONGEST = 20_000
@@ -11,7 +11,7 @@ LONGEST = 20_000
 
 def judge(answer: str, reply: str) -> Verdict:
     """Whether `reply` says in the same form what the golden `answer` says."""
-    text = _without_thinking(reply).strip()
+    text = without_thinking(reply).strip()
     if not text:
         return Verdict(False, "", "the reply is empty")
     if len(text) > LONGEST:
@@ -39,20 +39,6 @@ def _compare(golden: Value, found: Value) -> Verdict:
 
 def _said(value: object) -> str:
     return f"{value[0]} ({'-'.join(value[1])})" if isinstance(value, tuple) else str(value)
-
-
-def _without_thinking(reply: str) -> str:
-    """The reply after its leading `<think>…</think>` blocks. A block that never ends leaves nothing."""
-    start = 0
-    while True:
-        while start < len(reply) and reply[start].isspace():
-            start += 1
-        if not reply.startswith("<think>", start):
-            return reply[start:]
-        end = reply.find("</think>", start)
-        if end < 0:
-            return ""
-        start = end + len("</think>")
 
 
 def _without_fence(text: str) -> str:
