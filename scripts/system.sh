@@ -11,6 +11,7 @@ chromium chromium
 gcc build-essential
 mount mount
 unshare util-linux
+openssl openssl
 rsync rsync
 sshd openssh-server
 sbatch slurm-client
