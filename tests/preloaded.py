@@ -222,6 +222,7 @@ def _become(order: dict[str, Any], files: list[int], inherited: list[int]) -> No
     os.environ.clear()
     os.environ.update(order["env"])
     os.chdir(order["cwd"])
+    sys.path[:0] = filter(None, order["env"].get("PYTHONPATH", "").split(os.pathsep))
     tempfile.tempdir = None  # what the server found is of its own variables
     sys.argv = ["realm", *order["line"][3:]]
     _name_itself(order["line"])

@@ -150,6 +150,6 @@ def test_a_missing_system_program_is_named_and_fails_only_in_ci(bare_path: str, 
 
     assert outcome.returncode == code
     assert outcome.stdout == ""
-    missing = "chromium build-essential mount util-linux rsync slurm-client"
+    missing = "chromium build-essential mount util-linux openssl rsync slurm-client"
     assert outcome.stderr.startswith(f"system: missing: {missing}")
     assert f"sudo apt-get install {missing}" in outcome.stderr

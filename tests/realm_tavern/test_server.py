@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from helpers import PATIENCE, BattleProcess, Run, TavernProcess, rows, wait_for, write_rows
+from helpers import PATIENCE, BattleProcess, Run, TavernProcess, free_port, rows, wait_for, write_rows
 from realm_cli import control, services
 from realm_cli.events import emit
 from realm_cli.manager import Manager
@@ -101,14 +101,14 @@ def test_a_port_that_is_taken_and_a_host_that_is_none_are_said(realm: Realm, run
 
 
 def test_what_happens_is_told_at_once_and_a_stream_that_comes_back_misses_nothing(realm: Realm, tavern: Open) -> None:
-    opened, manager = tavern(), Manager.of(realm)
+    port = free_port()  # none of those that the system may give to others between the two
+    opened, manager = tavern("--port", str(port)), Manager.of(realm)
     with stream(opened.port) as first:
         first.until("event: state")
         emit(realm, manager, "board_empty", step=1)
         first.until("the board is empty")
         (place,) = first.ids()
     emit(realm, manager, "level_up", hero="dio-mini", step=1000, level=1)
-    port = opened.port
     opened.end(signal.SIGKILL)
     emit(realm, manager, "level_up", hero="dio-mini", step=2000, level=2)
     again = tavern("--port", str(port))

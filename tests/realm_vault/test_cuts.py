@@ -51,7 +51,7 @@ def test_a_cut_at_a_random_moment_loses_and_shows_nothing(realm: Realm, box: Box
     if direction == "fetch":
         assert vault("push", asset, "--zone", "far").code == 0
         shutil.rmtree(folder)
-        vault("scan", "--zone", "local")
+        assert vault("scan", "--zone", "local").code == 0
     line = ["push", asset, "--zone", "far"] if direction == "push" else ["fetch", asset]
     slow = realm_line("vault", *line, "--limit-kb", 1500, realm=realm)
     keeper = subprocess.Popen(slow, env=box.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

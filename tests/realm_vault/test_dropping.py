@@ -44,7 +44,7 @@ def test_a_deleted_copy_comes_back_whole(realm: Realm, box: Box, vault: Vault) -
     folder = make_checkpoint(realm, 1)
     make_checkpoint(realm, 2)
     before = content(folder)
-    vault("push", "checkpoint_1", "--zone", "far")
+    assert vault("push", "checkpoint_1", "--zone", "far").code == 0
 
     assert vault("rm", "checkpoint_1", "--zone", "far", "--dry-run").code == 0
     assert holders(vault, "checkpoint_1") == ["local", "far"]
@@ -71,7 +71,7 @@ def test_a_deleted_copy_comes_back_whole(realm: Realm, box: Box, vault: Vault) -
 def test_what_is_needed_here_stays(realm: Realm, box: Box, vault: Vault) -> None:
     folders = [make_checkpoint(realm, step) for step in (1, 2, 3, 4)]
     crown(realm, folders[0])
-    vault("pin", "checkpoint_2", "--why", "the demo")
+    assert vault("pin", "checkpoint_2", "--why", "the demo").code == 0
     said = {}
     with leases.held(realm, f"checkpoint_{HERO}_3", "loaded by the oracle"):
         for step in (1, 2, 3, 4):
@@ -93,11 +93,11 @@ def test_the_champion_needs_another_copy_that_is_hashed_at_that_moment(realm: Re
     folder = make_checkpoint(realm, 1)
     make_checkpoint(realm, 2)
     crown(realm, folder)
-    vault("push", "checkpoint_1", "--zone", "far")
-    vault("push", "checkpoint_1", "--zone", "usb")
+    assert vault("push", "checkpoint_1", "--zone", "far").code == 0
+    assert vault("push", "checkpoint_1", "--zone", "usb").code == 0
     far = box.root / "models" / HERO / folder.name
     shutil.rmtree(folder)
-    vault("scan", "--zone", "local")
+    assert vault("scan", "--zone", "local").code == 0
     damaged = realm.root.parent / "usb" / "models" / HERO / folder.name / "part 0.safetensors"
     whole = damaged.read_bytes()
     damaged.write_bytes(os.urandom(len(whole)))
@@ -118,10 +118,10 @@ def test_a_copy_in_a_zone_that_is_away_does_not_count(realm: Realm, box: Box, va
     folder = make_checkpoint(realm, 1)
     make_checkpoint(realm, 2)
     crown(realm, folder)
-    vault("push", "checkpoint_1", "--zone", "far")
-    vault("push", "checkpoint_1", "--zone", "usb")
+    assert vault("push", "checkpoint_1", "--zone", "far").code == 0
+    assert vault("push", "checkpoint_1", "--zone", "usb").code == 0
     shutil.rmtree(folder)
-    vault("scan", "--zone", "local")
+    assert vault("scan", "--zone", "local").code == 0
     box.stop()
 
     done = vault("rm", "checkpoint_1", "--zone", "usb")
@@ -134,9 +134,9 @@ def test_two_deletions_at_once_cannot_both_take_the_last_copies(realm: Realm, bo
     make_checkpoint(realm, 2)
     crown(realm, folder)
     for zone in ("far", "usb"):
-        vault("push", "checkpoint_1", "--zone", zone)
+        assert vault("push", "checkpoint_1", "--zone", zone).code == 0
     shutil.rmtree(folder)
-    vault("scan", "--zone", "local")
+    assert vault("scan", "--zone", "local").code == 0
     codes: list[int] = []
 
     def remove(zone: str) -> None:
@@ -161,7 +161,7 @@ def test_a_prune_is_a_plan_until_it_is_applied(realm: Realm, box: Box, vault: Va
     config = yaml.safe_load(zones_file(realm).read_text())
     config["zones"]["usb"]["keep"] = keep
     zones_file(realm).write_text(yaml.safe_dump(config))
-    vault("pin", "checkpoint_150")
+    assert vault("pin", "checkpoint_150").code == 0
 
     plan = vault("prune", "--json")
     verdicts = {row["asset"].rpartition("_")[2]: (row["outcome"], row["reason"]) for row in plan.json}

@@ -61,9 +61,9 @@ def test_a_trained_checkpoint_is_exported_and_opened_by_transformers(
 
 def test_one_that_lies_elsewhere_is_fetched_first(realm: Realm, vault: Vault, tmp_path: Path) -> None:
     folder = make_checkpoint(realm, 1)
-    vault("push", "--zone", "far")
+    assert vault("push", "--zone", "far").code == 0
     shutil.rmtree(folder)
-    vault("scan", "--zone", "local")
+    assert vault("scan", "--zone", "local").code == 0
 
     assert vault("export", "checkpoint_1", tmp_path / "out").code == 0
 

@@ -66,7 +66,7 @@ def test_what_is_lost_here_is_fetched_back_with_its_ledger_entry(realm: Realm, b
     assert vault("push", "checkpoint_1000", "--zone", "far").code == 0
     shutil.rmtree(folder)
     (realm.ledger / HERO / "1000.json").unlink()
-    vault("scan", "--zone", "local")
+    assert vault("scan", "--zone", "local").code == 0
 
     done = vault("fetch", "checkpoint_1000", "--json")
 
@@ -81,7 +81,7 @@ def test_what_is_lost_here_is_fetched_back_with_its_ledger_entry(realm: Realm, b
 
 def test_a_fetch_to_a_folder_leaves_the_realm_alone(realm: Realm, vault: Vault, tmp_path: Path) -> None:
     folder = make_checkpoint(realm, 5)
-    vault("push", "checkpoint_5", "--zone", "far")
+    assert vault("push", "checkpoint_5", "--zone", "far").code == 0
     target = tmp_path / "elsewhere" / "copy of it"
 
     assert vault("fetch", "checkpoint_5", "--to", target).code == 0
@@ -93,7 +93,7 @@ def test_a_fetch_to_a_folder_leaves_the_realm_alone(realm: Realm, vault: Vault, 
 
 def test_another_realm_pulls_from_the_same_zone(realm: Realm, box: Box, vault: Vault, tmp_path: Path) -> None:
     folder = make_checkpoint(realm, 7)
-    vault("push", "checkpoint_7", "--zone", "far")
+    assert vault("push", "checkpoint_7", "--zone", "far").code == 0
     other, _ = found(tmp_path / "other")
     write_zones(other, box)
 
@@ -123,7 +123,7 @@ def test_a_zone_that_is_away_gets_it_when_it_is_back(realm: Realm, box: Box, vau
     box.stop()
 
     waits = vault("push", "checkpoint_4", "--zone", "far", "--json")
-    vault("push", "checkpoint_4", "--zone", "far")
+    assert vault("push", "checkpoint_4", "--zone", "far").code == 0
 
     assert (waits.code, waits.json[0]["state"]) == (0, "queued")
     assert "away" in waits.err
@@ -166,7 +166,7 @@ def test_a_cut_at_any_moment_leaves_no_half_and_the_next_try_goes_on(
 
 def test_two_pushes_of_one_checkpoint_at_once_do_not_disturb_each_other(realm: Realm, box: Box, vault: Vault) -> None:
     folder = make_checkpoint(realm, 9, size=1_000_000)
-    vault("scan", "--zone", "local")
+    assert vault("scan", "--zone", "local").code == 0
     codes: list[int] = []
     pushes = [
         threading.Thread(target=lambda: codes.append(vault("push", "checkpoint_9", "--zone", "far").code)) for _ in "ab"

@@ -19,7 +19,7 @@ Vault = Callable[..., Ran]
 
 def test_zones_are_listed_with_how_they_are(realm: Realm, box: Box, vault: Vault) -> None:
     make_checkpoint(realm, 1)
-    vault("push", "--zone", "far")
+    assert vault("push", "--zone", "far").code == 0
 
     rows = {row["zone"]: row for row in vault("zones", "--check", "--json").json}
 
@@ -141,7 +141,7 @@ def test_a_damaged_copy_is_set_aside_and_a_good_one_takes_its_place(
     realm: Realm, box: Box, vault: Vault, zone: str
 ) -> None:
     folder = make_checkpoint(realm, 6)
-    vault("push", "--zone", "far")
+    assert vault("push", "--zone", "far").code == 0
     good = content(folder)
     root = box.root if zone == "far" else realm.root
     copy = root / "models" / HERO / folder.name
@@ -175,7 +175,7 @@ def test_what_a_person_edits_is_no_damage_and_what_the_realm_works_with_stays(re
     realm.config_file.write_text(realm.config_file.read_text() + "# mine\n")
     (realm.data / "new.jsonl").write_text("{}\n")
     folder = make_checkpoint(realm, 1)
-    vault("scan")
+    assert vault("scan").code == 0
     shutil.rmtree(folder)
 
     assert vault("verify").code == 0
@@ -197,7 +197,7 @@ def test_verifying_in_slices_covers_all_and_a_budget_is_gone_on_with(realm: Real
 
     shutil.rmtree(realm.status / "vault")
     for _ in range(20):
-        vault("verify", "--max-bytes", 1000)
+        assert vault("verify", "--max-bytes", 1000).code == 0
     cells = [row["local"] for row in vault("whereis", "--kind", "checkpoint", "--json").json]
     assert cells == ["ok"] * 8
     assert vault("verify", "--slice", "4/3").code == 2
