@@ -44,7 +44,7 @@ def test_a_deleted_copy_comes_back_whole(realm: Realm, box: Box, vault: Vault) -
     folder = make_checkpoint(realm, 1)
     make_checkpoint(realm, 2)
     before = content(folder)
-    assert vault("push", "checkpoint_1", "--zone", "far").code == 0
+    assert vault("push", "checkpoint_1", "--zone", "far").err == ""
 
     assert vault("rm", "checkpoint_1", "--zone", "far", "--dry-run").code == 0
     assert holders(vault, "checkpoint_1") == ["local", "far"]
@@ -93,8 +93,8 @@ def test_the_champion_needs_another_copy_that_is_hashed_at_that_moment(realm: Re
     folder = make_checkpoint(realm, 1)
     make_checkpoint(realm, 2)
     crown(realm, folder)
-    assert vault("push", "checkpoint_1", "--zone", "far").code == 0
-    assert vault("push", "checkpoint_1", "--zone", "usb").code == 0
+    assert vault("push", "checkpoint_1", "--zone", "far").err == ""
+    assert vault("push", "checkpoint_1", "--zone", "usb").err == ""
     far = box.root / "models" / HERO / folder.name
     shutil.rmtree(folder)
     assert vault("scan", "--zone", "local").code == 0
@@ -118,8 +118,8 @@ def test_a_copy_in_a_zone_that_is_away_does_not_count(realm: Realm, box: Box, va
     folder = make_checkpoint(realm, 1)
     make_checkpoint(realm, 2)
     crown(realm, folder)
-    assert vault("push", "checkpoint_1", "--zone", "far").code == 0
-    assert vault("push", "checkpoint_1", "--zone", "usb").code == 0
+    assert vault("push", "checkpoint_1", "--zone", "far").err == ""
+    assert vault("push", "checkpoint_1", "--zone", "usb").err == ""
     shutil.rmtree(folder)
     assert vault("scan", "--zone", "local").code == 0
     box.stop()
@@ -134,7 +134,7 @@ def test_two_deletions_at_once_cannot_both_take_the_last_copies(realm: Realm, bo
     make_checkpoint(realm, 2)
     crown(realm, folder)
     for zone in ("far", "usb"):
-        assert vault("push", "checkpoint_1", "--zone", zone).code == 0
+        assert vault("push", "checkpoint_1", "--zone", zone).err == ""
     shutil.rmtree(folder)
     assert vault("scan", "--zone", "local").code == 0
     codes: list[int] = []
@@ -225,7 +225,7 @@ def test_a_copy_that_another_realm_is_deleting_does_not_count(realm: Realm, box:
     make_checkpoint(realm, 2)
     name = f"checkpoint_{HERO}_1"
     for zone in ("far", "usb"):
-        assert vault("push", "--zone", zone, name).code == 0
+        assert vault("push", "--zone", zone, name).err == ""
     zones = yaml.safe_load(zones_file(realm).read_text())
     zones_file(realm).write_text(yaml.safe_dump({**zones, "copies": {"min": {"checkpoint": 1}}}))
     assert vault("rm", name, "--zone", "local").code == 0
@@ -249,7 +249,7 @@ def test_two_realms_that_delete_at_once_leave_a_copy(realm: Realm, box: Box, vau
     zones = yaml.safe_load(zones_file(realm).read_text())
     zones_file(realm).write_text(yaml.safe_dump({**zones, "copies": {"min": {"checkpoint": 1}}}))
     for zone in ("far", "usb"):
-        assert vault("push", "--zone", zone, name).code == 0
+        assert vault("push", "--zone", zone, name).err == ""
     assert vault("rm", name, "--zone", "local").code == 0
     other = Realm(tmp_path / "other")
     shutil.copytree(realm.root, other.root, symlinks=True)

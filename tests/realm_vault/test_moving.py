@@ -63,7 +63,7 @@ def test_what_is_lost_here_is_fetched_back_with_its_ledger_entry(realm: Realm, b
     folder = make_checkpoint(realm, 1000)
     make_checkpoint(realm, 10000)
     before = content(folder)
-    assert vault("push", "checkpoint_1000", "--zone", "far").code == 0
+    assert vault("push", "checkpoint_1000", "--zone", "far").err == ""
     shutil.rmtree(folder)
     (realm.ledger / HERO / "1000.json").unlink()
     assert vault("scan", "--zone", "local").code == 0
@@ -81,7 +81,7 @@ def test_what_is_lost_here_is_fetched_back_with_its_ledger_entry(realm: Realm, b
 
 def test_a_fetch_to_a_folder_leaves_the_realm_alone(realm: Realm, vault: Vault, tmp_path: Path) -> None:
     folder = make_checkpoint(realm, 5)
-    assert vault("push", "checkpoint_5", "--zone", "far").code == 0
+    assert vault("push", "checkpoint_5", "--zone", "far").err == ""
     target = tmp_path / "elsewhere" / "copy of it"
 
     assert vault("fetch", "checkpoint_5", "--to", target).code == 0
@@ -93,7 +93,7 @@ def test_a_fetch_to_a_folder_leaves_the_realm_alone(realm: Realm, vault: Vault, 
 
 def test_another_realm_pulls_from_the_same_zone(realm: Realm, box: Box, vault: Vault, tmp_path: Path) -> None:
     folder = make_checkpoint(realm, 7)
-    assert vault("push", "checkpoint_7", "--zone", "far").code == 0
+    assert vault("push", "checkpoint_7", "--zone", "far").err == ""
     other, _ = found(tmp_path / "other")
     write_zones(other, box)
 
@@ -112,7 +112,7 @@ def test_a_damaged_part_of_an_earlier_attempt_is_replaced(realm: Realm, box: Box
     (part / "part 0.safetensors").write_bytes(b"x" * 50_000)
     (part / "part 1.safetensors").write_bytes(b"y" * 10)
 
-    assert vault("push", "checkpoint_3", "--zone", "far").code == 0
+    assert vault("push", "checkpoint_3", "--zone", "far").err == ""
 
     assert content(far(box, folder)) == content(folder)
     assert list((box.root / ".vault" / "incoming").iterdir()) == []
@@ -123,7 +123,7 @@ def test_a_zone_that_is_away_gets_it_when_it_is_back(realm: Realm, box: Box, vau
     box.stop()
 
     waits = vault("push", "checkpoint_4", "--zone", "far", "--json")
-    assert vault("push", "checkpoint_4", "--zone", "far").code == 0
+    assert vault("push", "checkpoint_4", "--zone", "far").err == ""
 
     assert (waits.code, waits.json[0]["state"]) == (0, "queued")
     assert "away" in waits.err
@@ -245,7 +245,7 @@ def test_events_are_told_as_lines(realm: Realm, box: Box, vault: Vault) -> None:
 def test_small_checkpoints_travel_together(realm: Realm, box: Box, vault: Vault) -> None:
     folders = [make_checkpoint(realm, step, size=500, files=20) for step in range(1, 7)]
     ids = [f"checkpoint_{step}" for step in range(1, 7)]
-    assert vault("push", "--zone", "far", "checkpoint_3").code == 0
+    assert vault("push", "--zone", "far", "checkpoint_3").err == ""
     done = vault("push", "--zone", "far", *ids, "--json").json
     assert [one["state"] for one in done] == ["done", "done", "there", "done", "done", "done"]
     for folder in folders:

@@ -19,7 +19,7 @@ Vault = Callable[..., Ran]
 
 def test_zones_are_listed_with_how_they_are(realm: Realm, box: Box, vault: Vault) -> None:
     make_checkpoint(realm, 1)
-    assert vault("push", "--zone", "far").code == 0
+    assert vault("push", "--zone", "far").err == ""
 
     rows = {row["zone"]: row for row in vault("zones", "--check", "--json").json}
 
@@ -68,7 +68,7 @@ def test_a_user_who_is_not_let_in_is_told_how(realm: Realm, box: Box, vault: Vau
 def test_a_share_that_is_not_mounted_is_away_and_nothing_is_written_into_its_folder(realm: Realm, vault: Vault) -> None:
     usb = realm.root.parent / "usb"
     make_checkpoint(realm, 1)
-    assert vault("push", "--zone", "usb").code == 0
+    assert vault("push", "--zone", "usb").err == ""
     make_checkpoint(realm, 2)
     shutil.rmtree(usb)
     usb.mkdir()
@@ -141,7 +141,7 @@ def test_a_damaged_copy_is_set_aside_and_a_good_one_takes_its_place(
     realm: Realm, box: Box, vault: Vault, zone: str
 ) -> None:
     folder = make_checkpoint(realm, 6)
-    assert vault("push", "--zone", "far").code == 0
+    assert vault("push", "--zone", "far").err == ""
     good = content(folder)
     root = box.root if zone == "far" else realm.root
     copy = root / "models" / HERO / folder.name
@@ -236,7 +236,7 @@ def test_a_wrong_clock_is_told_and_harms_nothing(realm: Realm, box: Box, vault: 
     box.skew(-7200)
     make_checkpoint(realm, 1)
     make_checkpoint(realm, 2)
-    assert vault("push", "--zone", "far", "checkpoint_1").code == 0
+    assert vault("push", "--zone", "far", "checkpoint_1").err == ""
     for path in box.root.rglob("*"):  # as that clock would have dated them
         facts = path.stat()
         os.utime(path, (facts.st_atime - 7200, facts.st_mtime - 7200))
