@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 import sys
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
+from textwrap import TextWrapper
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -74,6 +76,17 @@ def emit(data: Any, as_json: bool, render: Callable[[], None]) -> None:
         render()
 
 
+class FiniteRange(click.FloatRange):
+    """A number within limits: click itself lets `nan`, which is below and above none, and `inf` pass."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """As click does, without the two."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not in the range {self._describe_range()}.", param, ctx)
+        return number
+
+
 def table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> str:
     """A plain table; None shows as a dash. Numbers are aligned by their own format, never reinterpreted."""
     from tabulate import tabulate
@@ -87,10 +100,14 @@ def table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> str:
     )
 
 
-def facts(pairs: Sequence[tuple[str, Any]]) -> str:
-    """Lines of `name  value`, aligned; pairs whose value is None or empty are left out."""
+def facts(pairs: Sequence[tuple[str, Any]], columns: int = 0) -> str:
+    """Lines of `name  value`, aligned; pairs whose value is None or empty are left out. Long values are folded at `columns`."""
     shown = [(name, str(value)) for name, value in pairs if value not in (None, "", [])]
     width = max((len(name) for name, _ in shown), default=0)
+    if columns:
+        indent = "\n" + " " * (width + 2)
+        fold = TextWrapper(columns - width - 2, break_long_words=False, break_on_hyphens=False).wrap
+        shown = [(name, indent.join(fold(value))) for name, value in shown]
     return "\n".join(f"{name:<{width}}  {value}" for name, value in shown)
 
 

@@ -19,7 +19,7 @@ from realm_cli.realm import Realm
 from realm_cli.records import ProcessMark
 from realm_cli.services import Beside
 from realm_cli.skillbook import goals_of
-from realm_cli.terminal import Context, is_interactive, pass_context_realm
+from realm_cli.terminal import Context, FiniteRange, is_interactive, pass_context_realm
 from realm_guild import lessons, playlines
 from realm_guild.playbattle import OthersBattle, OwnBattle, Shown
 from realm_guild.playfaces import Face, LiveFace, PlainFace, warnings_shown
@@ -34,7 +34,7 @@ PAUSED = "paused from play"
 
 
 @click.command("play")
-@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Save and end after so many minutes.")
+@click.option("--minutes", type=FiniteRange(min=0, min_open=True), help="Save and end after so many minutes.")
 @click.option("--until", "goals", metavar="SKILL=LEVEL", multiple=True, help="End when that level is in training.")
 @pass_context_realm
 def play_command(ctx: Context, minutes: float | None, goals: tuple[str, ...]) -> int:

@@ -10,11 +10,12 @@ import click
 from realm_cli.config import CurriculumConfig
 from realm_cli.errors import UsageError
 from realm_cli.skillbook import ALIASES
-from realm_cli.terminal import Context, emit, facts, json_option, note, pass_context_realm, table
+from realm_cli.terminal import Context, FiniteRange, emit, facts, json_option, note, pass_context_realm, table
 
 if TYPE_CHECKING:
     from realm_guild.presets import Change, Strategy
 
+COLUMNS = 80
 _STRATEGIES = ("equal", "focus", "weighted", "catch_up")
 dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would change; change nothing.")
 
@@ -41,16 +42,20 @@ def _print(found: dict[str, Any]) -> None:
         ("next", outlook.next_words(found)), ("then", then), ("when", outlook.when_words(found)),
         *[("note", text) for text in found["notes"]],
     ]  # fmt: skip
-    click.echo(facts(pairs) + "\n")
+    click.echo(facts(pairs, COLUMNS) + "\n")
     rows = [
         {
             **one, "skill": one["id"], "level": f"{one['level']} of {one['max_level'] or '?'}", "share": f"{one['share']:.0%}",
-            "weight": f"{one['weight']:g}", "replay": f"{one['replay']:.0%}", "why": one["reason"],
+            "weight": f"{one['weight']:g}", "replay": f"{one['replay']:.0%}",
         }
         for one in found["skills"]
     ]  # fmt: skip
-    columns = ["skill", "level", "state", "share", "forged", "replay", "priority", "weight", "target", "why"]
-    click.echo(table(rows, columns))
+    # A column that says the default of every skill only makes the table wide.
+    usual = {"priority": 0, "weight": "1", "target": None}
+    told = [name for name, value in usual.items() if any(row[name] != value for row in rows)]
+    columns = ["skill", "level", "state", "share", "forged", "replay", *told]
+    click.echo(table(rows, columns) + "\n")
+    click.echo(facts([(one["id"], one["reason"]) for one in found["skills"]], COLUMNS))
     if found["stale"]:
         click.echo("\nmoved to low, as their level is mastered:")
         click.echo(table(found["stale"], ["id", "name", "reason"]))
@@ -60,12 +65,10 @@ def _print(found: dict[str, Any]) -> None:
 @click.argument("skill", required=False)
 @click.option("--strategy", type=click.Choice(_STRATEGIES), help="How the skills share the quests.")
 @click.option("--focus", metavar="SKILL", help="The skill of the strategy focus.")
-@click.option("--focus-share", type=click.FloatRange(0, 1, min_open=True), help="Its share; 1 = that skill alone.")
+@click.option("--focus-share", type=FiniteRange(0, 1, min_open=True), help="Its share; 1 = that skill alone.")
 @click.option("--enable/--disable", "enabled", default=None, help="Whether SKILL is forged.")
 @click.option("--priority", type=click.IntRange(-1000, 1000), help="Higher goes first; lower ones wait (default 0).")
-@click.option(
-    "--weight", type=click.FloatRange(0.01, 100), help="SKILL's share beside others, for the strategy weighted."
-)
+@click.option("--weight", type=FiniteRange(0.01, 100), help="SKILL's share beside others, for the strategy weighted.")
 @click.option("--target", metavar="LEVEL", help="Once it is mastered, SKILL is only replayed; none = no target.")
 @dry_run_option
 @json_option

@@ -15,7 +15,17 @@ from realm_cli import store
 from realm_cli.errors import EXIT_FAILED, AwayError, NotFoundError, nearest
 from realm_cli.jobs import DEFAULT_RUNNER, ENDED, Job, JobStatus, Runner, open_runner
 from realm_cli.realm import Realm
-from realm_cli.terminal import Context, emit, facts, json_option, note, pass_context_realm, quiet_option, table
+from realm_cli.terminal import (
+    Context,
+    FiniteRange,
+    emit,
+    facts,
+    json_option,
+    note,
+    pass_context_realm,
+    quiet_option,
+    table,
+)
 from realm_runners.foldered import jobs_folder, known
 from realm_runners.records import JobRecord
 
@@ -25,7 +35,7 @@ LOOK_SECONDS = 0.5
 @click.command("run")
 @click.option("--on", "place", metavar="PLACE", default=DEFAULT_RUNNER, help="local, ssh:HOST, slurm, slurm:PARTITION.")
 @click.option("--name", default="", help="What it is called in lists.")
-@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="End it after so long.")
+@click.option("--seconds", type=FiniteRange(min=0, min_open=True), help="End it after so long.")
 @click.option("--gpus", type=click.IntRange(0), default=0, help="GPUs to ask a cluster for.")
 @click.option("--id", "job_id", help="Its id; the same id twice is one job.")
 @click.option("--wait", is_flag=True, help="Stay until it has ended; the exit code is its success.")

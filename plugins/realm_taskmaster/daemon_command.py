@@ -5,14 +5,14 @@ from __future__ import annotations
 import click
 
 from realm_cli import services, store
-from realm_cli.terminal import Context, note, pass_context_realm, quiet_option
+from realm_cli.terminal import Context, FiniteRange, note, pass_context_realm, quiet_option
 from realm_taskmaster.service import NAME, PORT
 
 
 @click.command("daemon")
 @click.option(
     "--interval",
-    type=click.FloatRange(min=0.1, max=86_400),
+    type=FiniteRange(min=0.1, max=86_400),
     default=60.0,
     show_default=True,
     help="Seconds between looks.",

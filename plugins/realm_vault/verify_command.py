@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from realm_cli.errors import AwayError, NotFoundError, RealmError, UsageError
-from realm_cli.terminal import Context, emit, human_bytes, json_option, note, pass_context_realm
+from realm_cli.terminal import Context, FiniteRange, emit, human_bytes, json_option, note, pass_context_realm
 from realm_cli.zones import LOCAL
 from realm_vault.commands import known_assets
 from realm_vault.keeper import Keeper
@@ -24,7 +24,7 @@ from realm_vault.telling import events_option, say_line
     "--slice", "part", metavar="N/M", help="One of M equal parts of all assets, as for one night a week: 1/7."
 )
 @click.option("--max-bytes", type=click.IntRange(1), help="Stop when so many bytes were hashed.")
-@click.option("--max-minutes", type=click.FloatRange(0, min_open=True), help="Stop after so many minutes.")
+@click.option("--max-minutes", type=FiniteRange(0, min_open=True), help="Stop after so many minutes.")
 @events_option
 @json_option
 @pass_context_realm

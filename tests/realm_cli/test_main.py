@@ -7,12 +7,17 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import click
 import pytest
 
 from helpers import PATIENCE, Run, environment, realm_line, rows, write_rows
+from realm_cli.main import root
 from realm_cli.realm import Realm
+from realm_cli.terminal import Context
 
 HEAVY = {"torch", "transformers", "flask", "paramiko", "numpy", "tokenizers", "ruamel", "rich", "jinja2"}
 LOADED = """
@@ -148,3 +153,25 @@ def test_output_that_cannot_be_written_is_told_without_a_traceback(realm: Realm)
     assert done.returncode == 1
     assert done.stderr.startswith("error: cannot write the output: No space left on device")
     assert "Traceback" not in done.stderr
+
+
+def numbers(command: click.Command, words: str) -> Iterator[tuple[str, click.ParamType[Any]]]:
+    """Every parameter below a command that takes a number with a fraction."""
+    if isinstance(command, click.Group):
+        context = click.Context(command, obj=Context())
+        for name in command.list_commands(context):
+            found = command.get_command(context, name)
+            assert found is not None
+            yield from numbers(found, f"{words} {name}")
+    for parameter in command.params:
+        if isinstance(parameter.type, click.types.FloatParamType):
+            yield f"{words} {parameter.name}", parameter.type
+
+
+def test_no_option_takes_nan_for_a_number() -> None:
+    found = dict(numbers(root, "realm"))
+    assert len(found) >= 6
+    for words, kind in found.items():
+        for text in ("nan", "inf", "-inf"):
+            with pytest.raises(click.BadParameter):
+                pytest.fail(f"{words} took {kind.convert(text, None, None)}")

@@ -73,6 +73,14 @@ def test_show_tells_what_is_next_why_and_how_every_skill_stands(realm: Realm, sa
         assert part in out
 
 
+def test_what_is_shown_fits_80_columns(realm: Realm, say: Say) -> None:
+    for skill in ("a_skill_with_name", "z_skill_with_name"):
+        (realm.skills / f"{skill}.yaml").write_text(f"id: {skill}\nname: X\nmax_level: 30\napi: http://127.0.0.1:9\n")
+    out = say("show").out
+    assert "z_skill_with_name" in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
 def test_looking_changes_nothing(realm: Realm, say: Say) -> None:
     before = files(realm)
     say("show")
@@ -120,6 +128,7 @@ def test_a_dry_run_says_the_same_and_writes_nothing(realm: Realm, say: Say) -> N
         ("set nope --weight 2", 4, "there is no skill 'nope'"), ("set --focus nope", 4, "there is no skill 'nope'"),
         ("set bin --target 31", 2, "its levels are 1 to 30"), ("set bin --target x", 2, "or none"),
         ("set --strategy focus", 2, "needs a skill to focus on"), ("set bin --weight 0", 2, "0.01<=x<=100"),
+        ("set bin --weight nan", 2, "0.01<=x<=100"),
         ("preset nope", 4, "there is no preset 'nope'"), ("set --strategy nope", 2, "catch_up"),
     ],
 )  # fmt: skip
