@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
@@ -87,6 +88,31 @@ def make(skill: str, level: int, stamp: Stamp, wrong: Sequence[Wrong], fresh: It
             row(CONFIRM, other, other.answer),
         ]
     return made
+
+
+def sort_of(problem: Problem) -> tuple[str, str]:
+    """What problems have in common that are asked and answered alike."""
+    return str(problem.meta.get("kind")), str(problem.meta.get("form"))
+
+
+def partners(wrong: Sequence[Wrong], pools: Iterable[Sequence[Problem]]) -> list[Problem]:
+    """For each wrong answer the problem whose golden answer is confirmed: of the same sort, where the pool has one.
+
+    A hero is wrong more often in some sorts than in others: with any problem confirmed, the sort alone would tell yes
+    from no. A pool is used up before the next one is touched.
+    """
+    chosen: dict[int, Problem] = {}
+    for pool in pools:
+        missing = [number for number in range(len(wrong)) if number not in chosen]
+        sorted_out: defaultdict[tuple[str, str], deque[Problem]] = defaultdict(deque)
+        for problem in pool:
+            sorted_out[sort_of(problem)].append(problem)
+        for number in missing:
+            if alike := sorted_out[sort_of(wrong[number].problem)]:
+                chosen[number] = alike.popleft()
+        rest = [problem for alike in sorted_out.values() for problem in alike]
+        chosen |= dict(zip([number for number in missing if number not in chosen], rest, strict=False))
+    return [chosen[number] for number in range(len(wrong))]
 
 
 def to_jsonl(rows: Iterable[Row]) -> bytes:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -31,6 +33,8 @@ from realm_sparring.answering import Answers
 from realm_sparring.rows import Row, Stamp, Wrong
 from realm_sparring.sources import WEIGHTS_DIGITS, Source
 
+SPARE = 3
+"""Problems drawn for each that is asked, at most, to find those whose golden answers are confirmed."""
 SHOWN = 3
 SHOWN_LETTERS = 400
 """Wrong answers that the record keeps to look at, and of each text so much."""
@@ -164,17 +168,18 @@ def _source(realm: Realm, entry: GuildSkill, level: int, order: Order, generator
     )  # fmt: skip
 
 
-def _problems(entry: GuildSkill, level: int, source: Source) -> tuple[list[Problem], list[Problem]]:
+def _problems(entry: GuildSkill, level: int, source: Source) -> tuple[list[Problem], Iterator[Problem]]:
     """(those to ask, others), all with keys of their own; a closed level may have fewer than are wanted."""
     drawn = f"spar {source.hero} {source.step} {source.weights} {source.skill} {level} {source.draw}"
-    found = list(distinct(entry.skill, level, 2 * source.count, random.Random(drawn), "train"))
-    if not found:
+    found = distinct(entry.skill, level, (1 + SPARE) * source.count, random.Random(drawn), "train")
+    asked = list(islice(found, source.count))
+    if not asked:
         raise RealmError(f"{source.skill} level {level} gave no problem for the train split")
-    return found[: source.count], found[source.count :]
+    return asked, found
 
 
 def _rows(
-    realm: Realm, source: Source, skill: Skill, generator: Generator, answers: Answers, spare: list[Problem]
+    realm: Realm, source: Source, skill: Skill, generator: Generator, answers: Answers, spare: Iterator[Problem]
 ) -> tuple[list[Row], int]:
     """(the rows, how many wrong answers have rows in an earlier quest already)."""
     newest = next(iter(Ledger(realm, source.hero).steps()), source.step)
@@ -183,11 +188,25 @@ def _rows(
     # A problem that was not asked, else one that was answered right, else another that was answered wrong: a closed level
     # has no others. Those that earlier rows confirm come last.
     answered = [*answers.right, *answers.empty, *answers.endless, *(one.problem for one in reversed(answers.wrong))]
-    others = [*(problem for problem in spare if answering.is_correct(skill, problem, problem.answer)), *answered]
-    others.sort(key=lambda problem: (problem.key, problem.answer) in known)
+    others = [list(_fresh(skill, spare, new, known)), answered]
+    pools = [
+        [one for one in pool if ((one.key, one.answer) in known) == old] for old in (False, True) for pool in others
+    ]
     stamp = Stamp(generator.hero, generator.step, generator.weights_sha256)
-    made = rows.make(source.skill, source.level, stamp, new, others[: len(new)])
+    made = rows.make(source.skill, source.level, stamp, new, rows.partners(new, pools))
     return made, len(answers.wrong) - len(new)
+
+
+def _fresh(
+    skill: Skill, spare: Iterator[Problem], wrong: list[Wrong], known: set[tuple[str, str]]
+) -> Iterator[Problem]:  # fmt: skip
+    """Problems that were not asked, until there is one for each wrong answer, of its sort; or all that there are."""
+    lacking = Counter(rows.sort_of(one.problem) for one in wrong)
+    while lacking.total() and (problem := next(spare, None)) is not None:
+        if answering.is_correct(skill, problem, problem.answer):
+            yield problem
+            if lacking[rows.sort_of(problem)] and (problem.key, problem.answer) not in known:
+                lacking[rows.sort_of(problem)] -= 1
 
 
 def _deliver(realm: Realm, manager: Manager, source: Source, made: list[Row], order: Order) -> tuple[str, str]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections import Counter
+
 import msgspec
 import pytest
 
@@ -16,6 +18,7 @@ from realm_sparring import history, sources, wording
 from realm_sparring.rows import CONFIRM, CORRECTION, IDENTIFY
 from realm_sparring_heroes import HERO, Said, fought, rows_in, rows_of, wrong
 
+TYPES = (IDENTIFY, CORRECTION, CONFIRM)
 STEP = 100
 """Where the trained hero stands."""
 
@@ -56,10 +59,26 @@ def test_rows_come_from_the_training_split_and_confirm_problems_that_were_not_as
     assert len({(row.type, row.problem_key, row.proposed) for row in made}) == 120
 
 
-def golden(realm: Realm, level: int) -> dict[str, str]:
+def golden(realm: Realm, level: int, count: int = 10) -> dict[str, str]:
     """The golden answers to the problems that seed 1 draws, by prompt."""
-    run = fought(realm, Said(realm, wrong), level=level, seed=1, queue=False).run
+    run = fought(realm, Said(realm, wrong), count=count, level=level, seed=1, queue=False).run
     return {row.problem.prompt: row.problem.answer for row in rows_in(realm.root / run.file)}
+
+
+def test_the_kind_of_a_problem_does_not_tell_whether_the_answer_is_right(realm: Realm) -> None:
+    answers = golden(realm, 6, 100)
+
+    def weak(number: int, prompt: str) -> str:
+        return wrong(number, prompt) if "subtract" in prompt or "multiply(" in prompt else answers[prompt]
+
+    hero = Said(realm, weak)
+    run = fought(realm, hero, count=100, level=6, seed=1, queue=False).run
+    made = rows_in(realm.root / run.file)
+    assert run.wrong > 10
+    kinds = {row_type: Counter(row.problem.meta["kind"] for row in made if row.type == row_type) for row_type in TYPES}
+    assert set(kinds[IDENTIFY]) == {"subtract", "multiply"}
+    assert kinds[IDENTIFY] == kinds[CORRECTION] == kinds[CONFIRM]
+    assert not {row.problem.prompt for row in made if row.type == CONFIRM} & set(hero.asked)
 
 
 def test_all_right_answers_make_no_quest_and_that_is_said(realm: Realm) -> None:
