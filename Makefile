@@ -1,6 +1,8 @@
 # The everyday commands. Each makes the environment first where it needs one.
 .PHONY: setup play test drill bench lint clean system extras
 BIN := .venv/bin
+# What a program was compiled to is kept, whatever this machine's own setting: the tests start thousands of them.
+export PYTHONDONTWRITEBYTECODE :=
 
 setup:
 	@scripts/setup.sh
