@@ -9,12 +9,12 @@ import time
 import click
 
 from realm_cli import services
-from realm_cli.errors import EXIT_FAILED, NotFoundError, nearest
+from realm_cli.errors import EXIT_FAILED, NotFoundError, RealmError, nearest
 from realm_cli.realm import Realm
 from realm_cli.service_records import ServiceState
 from realm_cli.terminal import Context, emit, json_option, note, pass_context_realm, quiet_option, table
 from realm_weaver import asking, logs, requests, views
-from realm_weaver.plan import chosen, plan
+from realm_weaver.plan import Plan, chosen, plan
 
 
 @click.command("up")
@@ -110,8 +110,12 @@ def _with_users(seen: dict[str, ServiceState], names: tuple[str, ...]) -> list[s
 @json_option
 @pass_context_realm
 def status_command(ctx: Context, as_json: bool) -> None:
-    """Show every service, and a reason for each that should run and does not."""
-    data = views.document(ctx.realm, plan(ctx.realm, ctx.manager))
+    """Show every service, and a reason for each that should run and does not.
+
+    While the settings have a mistake: the services that the weaver knows, then the mistake; exit code 1.
+    """
+    known, mistake = _known(ctx)
+    data = views.document(ctx.realm, known)
 
     def render() -> None:
         click.echo(
@@ -120,13 +124,23 @@ def status_command(ctx: Context, as_json: bool) -> None:
         for line in views.reasons(data["services"]):
             click.echo(line)
         weaver = data["weaver"]
-        if weaver["problem"]:
+        if weaver["problem"] and mistake is None:
             note(f"warning: {weaver['problem']}; the weaver goes on with the settings that it had")
         if not weaver["running"]:
             wanted = any(row["wanted"] for row in data["services"])
             click.echo(f"no weaver runs: realm weaver {'mend' if wanted else 'up'}")
 
     emit(data, as_json, render)
+    if mistake is not None:
+        raise mistake
+
+
+def _known(ctx: Context) -> tuple[Plan | None, RealmError | None]:
+    """The plan, or what is wrong in the settings that it is made from."""
+    try:
+        return plan(ctx.realm, ctx.manager), None
+    except RealmError as error:
+        return None, error
 
 
 @click.command("mend")
@@ -172,10 +186,11 @@ def mend_command(ctx: Context, quiet: bool) -> int:
 def logs_command(ctx: Context, service: str, follow: bool, lines: int) -> None:
     """Show what SERVICE says, `weaver` for the weaver's own log."""
     realm = ctx.realm
-    known = [*plan(realm, ctx.manager), asking.log_name()]
+    planned, mistake = _known(ctx)
+    known = [*(services.seen(realm) if planned is None else planned), asking.log_name()]
     path = services.log_path(realm, service)
     if service not in known:
-        raise NotFoundError(f"there is no service '{service[:100]}'", nearest(service, known))
+        raise mistake or NotFoundError(f"there is no service '{service[:100]}'", nearest(service, known))
     if not path.exists() and not follow:
         raise NotFoundError(f"there is no log of {service} yet", f"start it: realm weaver up {service}")
     for line in logs.last_lines(path, lines):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
@@ -18,12 +19,12 @@ from realm_weaver.plan import Plan
 SHOWN_ENDS = 10
 
 
-def document(realm: Realm, plan: Plan) -> dict[str, Any]:
-    """All that `realm weaver status --json` gives."""
+def document(realm: Realm, plan: Plan | None) -> dict[str, Any]:
+    """All that `realm weaver status --json` gives. Without a plan: of the services that a weaver keeps or kept."""
     running = services.weaver(realm)
     wanted = set(requests.read(realm).services)
     seen = services.seen(realm)
-    names = [*plan, *(name for name in seen if name not in plan and seen[name].process is not None)]
+    names = list(seen) if plan is None else _names(plan, seen)
     return {
         "weaver": {
             "running": running is not None,
@@ -36,12 +37,18 @@ def document(realm: Realm, plan: Plan) -> dict[str, Any]:
     }
 
 
-def _unknown(plan: Plan, name: str) -> ServiceState:
+def _names(plan: Plan, seen: Mapping[str, ServiceState]) -> list[str]:
+    """Those of the plan, then those that left it and still run."""
+    return [*plan, *(name for name in seen if name not in plan and seen[name].process is not None)]
+
+
+def _unknown(plan: Plan | None, name: str) -> ServiceState:
+    assert plan is not None  # without one, only what was seen is shown
     spec = plan[name]
     return ServiceState(name=name, title=spec.title, needs=list(spec.needs))
 
 
-def _row(realm: Realm, state: ServiceState, plan: Plan, wanted: bool) -> dict[str, Any]:
+def _row(realm: Realm, state: ServiceState, plan: Plan | None, wanted: bool) -> dict[str, Any]:
     mark = state.process
     return {
         "name": state.name, "title": state.title, "state": state.state, "reason": state.reason or None,
@@ -49,10 +56,17 @@ def _row(realm: Realm, state: ServiceState, plan: Plan, wanted: bool) -> dict[st
         "uptime_s": round(seconds_since(state.since), 1) if mark and state.since else None,
         "ready_after_s": state.ready_after_s, "restarts": state.restarts, "failures": state.failures,
         "next_try_at": state.next_try_at or None, "wanted": wanted,
-        "enabled": plan[state.name].enabled if state.name in plan else False, "needs": state.needs,
+        "enabled": _is_enabled(plan, state.name), "needs": state.needs,
         "memory": processes.memory(mark) if mark else None, "log": str(services.log_path(realm, state.name)),
         "history": [msgspec.to_builtins(ending) for ending in state.history],
     }  # fmt: skip
+
+
+def _is_enabled(plan: Plan | None, name: str) -> bool | None:
+    """None where nobody can tell."""
+    if plan is None:
+        return None
+    return plan[name].enabled if name in plan else False
 
 
 def table_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -106,3 +106,20 @@ def test_several_who_ask_at_once_are_all_answered_by_one_weaver(woven: Woven) ->
     said = [(one.communicate()[0].split(":")[0], one.returncode) for one in asking]
     assert said == [("web is ready", 0)] * 4
     assert len(woven.processes()) == 1
+
+
+def test_a_mistake_in_the_settings_hides_neither_what_runs_nor_what_it_says(woven: Woven) -> None:
+    woven.serve("web")
+    woven.up("web")
+    woven.serve("web", colour="red")
+    table = woven.run("weaver", "status")
+    shown = woven.run("weaver", "status", "--json")
+    for done in (table, shown):
+        assert (done.code, done.err.count("unknown key 'services.web.colour'")) == (1, 1)
+    assert "web ready" in " ".join(table.out.split())
+    (row,) = [row for row in shown.json["services"] if row["name"] == "web"]
+    assert (row["name"], row["state"], row["pid"], row["enabled"]) == ("web", "ready", woven.pid("web"), None)
+    assert woven.run("weaver", "logs", "web").out == "it listens\n"
+    other = woven.run("weaver", "logs", "wep")
+    assert other.code == 1
+    assert "unknown key 'services.web.colour'" in other.err
