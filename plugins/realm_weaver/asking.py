@@ -28,11 +28,6 @@ class SilentError(RealmError):
     """The weaver runs and does not answer."""
 
 
-def log_name() -> str:
-    """The weaver's own log among those of the services."""
-    return "weaver"
-
-
 def _always() -> bool:
     return True
 
@@ -63,7 +58,7 @@ def seen_by_weaver(realm: Realm, request: WantedRecord, is_needed: Callable[[], 
 
 def start(realm: Realm) -> subprocess.Popen[bytes]:
     """A weaver in the background, which goes on when the terminal goes."""
-    log = services.log_path(realm, log_name())
+    log = services.log_path(realm, logs.OWN)
     log.parent.mkdir(parents=True, exist_ok=True)
     line = [sys.executable, "-m", "realm_cli", "--realm", str(realm.root), "weaver", "daemon", "--background"]
     with open(log, "ab") as output:
@@ -73,7 +68,7 @@ def start(realm: Realm) -> subprocess.Popen[bytes]:
 
 
 def _no_start(realm: Realm) -> RealmError:
-    log = services.log_path(realm, log_name())
+    log = services.log_path(realm, logs.OWN)
     said = logs.last_words(log, 0)
     return RealmError(f"the weaver does not start: {said or 'it says nothing'}", f"see {log}")
 

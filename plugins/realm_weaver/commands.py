@@ -187,7 +187,7 @@ def logs_command(ctx: Context, service: str, follow: bool, lines: int) -> None:
     """Show what SERVICE says, `weaver` for the weaver's own log."""
     realm = ctx.realm
     planned, mistake = _known(ctx)
-    known = [*(services.seen(realm) if planned is None else planned), asking.log_name()]
+    known = [*(services.seen(realm) if planned is None else planned), logs.OWN]
     path = services.log_path(realm, service)
     if service not in known:
         raise mistake or NotFoundError(f"there is no service '{service[:100]}'", nearest(service, known))

@@ -14,6 +14,12 @@ from pathlib import Path
 from realm_cli import store
 from realm_cli.services import last_error
 
+OWN = "weaver"
+"""The weaver's own log among those of the services."""
+MEGABYTE = 1_000_000
+LOOK_SECONDS = 0.25
+"""How often the logs' sizes are looked at; a log that grows fast is looked at sooner."""
+SOONEST_SECONDS = 0.02
 TAIL_BYTES = 8192
 FOLLOW_SECONDS = 0.2
 _PIECE = 1 << 20
@@ -25,6 +31,13 @@ def size_of(path: Path) -> int:
         return path.stat().st_size
     except FileNotFoundError:
         return 0
+
+
+def next_look(limit: int, growth: int, seconds: float) -> float:
+    """After how many seconds a log that grew by so many bytes in `seconds` is looked at again: before it is half full."""
+    if growth <= 0 or seconds <= 0:
+        return LOOK_SECONDS
+    return min(LOOK_SECONDS, max(SOONEST_SECONDS, seconds * limit / growth / 2))
 
 
 def earlier(path: Path, number: int) -> Path:

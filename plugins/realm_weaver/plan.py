@@ -13,6 +13,7 @@ from realm_cli.errors import FormatError, NotFoundError, UsageError, nearest
 from realm_cli.realm import Realm
 from realm_cli.service_config import Liveness, Readiness, Restart, ServiceConfig, configured, services_file
 from realm_cli.services import Service
+from realm_weaver import logs
 
 if TYPE_CHECKING:
     from realm_cli.manager import Manager
@@ -58,6 +59,8 @@ def plan(realm: Realm, manager: Manager) -> Plan:
                 f"no plugin offers the service '{name}', and it has no command",
                 nearest(name, offered),
             )
+        if name == logs.OWN:
+            raise FormatError(_where(realm, name), f"'{name}' is the weaver itself", "give yours another name")
         if name in offered and one.command:
             raise FormatError(_where(realm, name), f"'{name}' is a plugin's service", "give yours another name")
     specs = {name: _offered(realm, manager, name, config.get(name, ServiceConfig())) for name in sorted(offered)}
@@ -111,7 +114,7 @@ def _spec(
         heartbeat=heartbeat, readiness=config.readiness, liveness=config.liveness,
         live_period=live / config.liveness.failure_threshold if given is None else given, restart=config.restart,
         stop_seconds=stop if config.stop_seconds is None else config.stop_seconds,
-        log_bytes=int(config.log_mb * 1_000_000), log_keep=config.log_keep,
+        log_bytes=int(config.log_mb * logs.MEGABYTE), log_keep=config.log_keep,
     )  # fmt: skip
 
 

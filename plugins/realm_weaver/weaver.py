@@ -21,6 +21,7 @@ from realm_cli.errors import RealmError, StorageError
 from realm_cli.process import this_process
 from realm_cli.realm import Realm
 from realm_cli.records import now
+from realm_cli.service_config import ServiceConfig
 from realm_cli.service_records import Ending, WeaverRecord
 from realm_weaver import logs, processes, requests
 from realm_weaver.keeping import Keeping
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from realm_cli.manager import Manager
 
 log = logging.getLogger("realm.weaver")
-LOG_SECONDS = 1.0
-"""How often the logs' sizes are looked at; a log that grows fast is looked at sooner."""
-SOONEST_LOG_SECONDS = 0.05
 SAVE_SECONDS = 1.0
 """After so long what a full disk refused is written again."""
 
@@ -54,7 +52,7 @@ class Weaver:
         self._woken, self._waker = socket.socketpair()
         self._leaving = self._look_again = False
         self._record = WeaverRecord(process=this_process(), started_at=now(), beside=beside)
-        self._logs_due = self._save_due = 0.0
+        self._logs_due = self._logs_seen_at = self._save_due = 0.0
         self._disk_refuses = False
         self._forgotten: set[str] = set()
         """Services that run and stand in no settings any more; they are stopped."""
@@ -264,19 +262,25 @@ class Weaver:
         """Set aside the logs that are full. One that grows fast is looked at again before it can grow much more."""
         if at < self._logs_due:
             return
-        soonest = LOG_SECONDS
-        for name, keeping in self._kept.items():
-            path, limit = services.log_path(self.realm, name), keeping.spec.log_bytes
+        soonest = logs.LOOK_SECONDS
+        for name, limit, keep in self._logs():
+            path = services.log_path(self.realm, name)
             size = logs.size_of(path)
             growth = size - self._log_sizes.get(name, size)
             if size > limit:
                 with contextlib.suppress(OSError):
-                    logs.rotate(path, limit, keeping.spec.log_keep)
+                    logs.rotate(path, limit, keep)
                 size = 0
-            if growth > 0:
-                soonest = min(soonest, LOG_SECONDS * limit / growth / 2)
+            soonest = min(soonest, logs.next_look(limit, growth, at - self._logs_seen_at))
             self._log_sizes[name] = size
-        self._logs_due = at + max(SOONEST_LOG_SECONDS, soonest)
+        self._logs_seen_at, self._logs_due = at, at + soonest
+
+    def _logs(self) -> Iterator[tuple[str, int, int]]:
+        """(name, most bytes, earlier ones that stay) of each service's log, and of the weaver's own."""
+        usual = ServiceConfig()
+        yield logs.OWN, int(usual.log_mb * logs.MEGABYTE), usual.log_keep
+        for name, keeping in self._kept.items():
+            yield name, keeping.spec.log_bytes, keeping.spec.log_keep
 
     def _save_states(self) -> None:
         at = time.monotonic()

@@ -63,6 +63,7 @@ def test_a_circle_of_needs_is_an_error_that_names_it(woven: Woven) -> None:
     [
         ("taverne", {"enabled": True}, "no plugin offers the service 'taverne', and it has no command"),
         ("tavern", SLEEP, "'tavern' is a plugin's service"),
+        ("weaver", SLEEP, "'weaver' is the weaver itself"),
         ("a", {**SLEEP, "needs": ["b"]}, "'a' needs 'b', which is no service"),
         ("a", {**SLEEP, "port": 1}, "'a' has a command and a port"),
         ("a", {**SLEEP, "url": "http://x/", "heartbeat": "y"}, "'a' has both url and heartbeat"),
