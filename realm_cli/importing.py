@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -18,6 +18,9 @@ from realm_cli.manager import Manager
 from realm_cli.realm import Realm
 
 SUFFIXES = (".json", *datafiles.SUFFIXES)
+LEFT_OUT_NAMED = 50
+"""Most names of what is left out; so many are the keys of a format, more are data."""
+_MORE = "something follows the document"
 _WHITE = re.compile(r"[ \t\n\r]*")
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _decoder = json.JSONDecoder()
@@ -38,6 +41,8 @@ class Importer(Protocol):
         """The row as a quest has it: `messages`, and what else is to be kept. Raises `ConversionError`."""
         ...
 
+    # An importer may also have `left_out(row)`: the names of what the quest's row does not have, to be told to people.
+
 
 class Found(NamedTuple):
     """A row of a file."""
@@ -55,6 +60,8 @@ class Converted:
     rows: int
     repeats: int
     """Rows that ask what an earlier one asked already."""
+    left_out: tuple[str, ...] = ()
+    """What rows tell and the quest does not, by its keys: `rubric`, `metadata.difficulty`, `messages.name`."""
 
 
 def queue(
@@ -68,7 +75,7 @@ def queue(
         source = f"import {done.format} {datafiles.printable(path.absolute())}"
         provenance = {
             "generator": "realm quest import", "version": __version__, "parameters": {"format": done.format},
-            "counts": {"rows": done.rows, "repeated_prompts": done.repeats},
+            "counts": {"rows": done.rows, "repeated_prompts": done.repeats}, "left_out": list(done.left_out),
         }  # fmt: skip
         (outcome,) = intake.add(realm, manager, [target], priority=priority, source=source, provenance=provenance)
         return done, outcome
@@ -77,7 +84,7 @@ def queue(
 def convert(manager: Manager, path: Path, target: Path, wanted: str = "") -> Converted:
     """Write the rows of `path` to `target` as a quest has them, by the importer `wanted` or the one that knows them."""
     importers = _importers(manager, wanted)
-    name, rows, prompts = wanted, 0, set[int]()
+    name, rows, prompts, left_out = wanted, 0, set[int](), set[str]()
     with open(target, "wb") as file:
         for line, row in read(path):
             where = f"{path}:{line}"
@@ -89,12 +96,20 @@ def convert(manager: Manager, path: Path, target: Path, wanted: str = "") -> Con
             except ConversionError as error:
                 raise FormatError(where, str(error)) from None
             file.write(_written(made, where) + b"\n")
+            if len(left_out) < LEFT_OUT_NAMED:
+                left_out |= _left_out(importers[name], row)
             rows += 1
             # The hash, as the texts of a million rows would fill the memory.
             prompts.add(hash(next((one["content"] for one in made["messages"] if one["role"] == "user"), "")))
     if not rows:
         raise FormatError(str(path), "it holds no row")
-    return Converted(path, name, rows, rows - len(prompts))
+    return Converted(path, name, rows, rows - len(prompts), tuple(sorted(left_out))[:LEFT_OUT_NAMED])
+
+
+def _left_out(importer: Importer, row: dict[str, Any]) -> set[str]:
+    """What of a row does not come into the quest, as far as the importer tells; names that can be stored and shown."""
+    names: Iterable[str] = getattr(importer, "left_out", lambda _: ())(row)
+    return {"".join(char if char.isprintable() else "?" for char in name[:80]) for name in names}
 
 
 def _written(row: dict[str, Any], where: str) -> bytes:
@@ -145,12 +160,25 @@ def read(path: Path) -> Iterator[Found]:
 
 
 def _of_lines(path: Path) -> Iterator[tuple[int, Any]]:
-    for line, text in datafiles.read_rows(path):
-        text = text.removeprefix(codecs.BOM_UTF8) if line == 1 else text
-        if line == 1 and text.startswith(_UTF16):
-            raise FormatError(f"{path}:1", "it is UTF-16", "save it as UTF-8")
-        if text.strip():
-            yield line, store.parse_json(text, f"{path}:{line}")
+    try:
+        for line, text in datafiles.read_rows(path):
+            text = text.removeprefix(codecs.BOM_UTF8) if line == 1 else text
+            _check_encoding(path, text, line)
+            if text.strip():
+                yield line, store.parse_json(text, f"{path}:{line}")
+    except datafiles.LongLineError as error:
+        raise FormatError(f"{path}:{error.line}", error.problem, error.hint) from None
+
+
+def _check_encoding(path: Path, data: bytes, first_line: int) -> None:
+    """Raise `FormatError` with the line where something is no UTF-8."""
+    if first_line == 1 and data.startswith(_UTF16):
+        raise FormatError(f"{path}:1", "it is UTF-16", "save it as UTF-8")
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = first_line + data.count(b"\n", 0, error.start)
+        raise FormatError(f"{path}:{line}", f"not UTF-8: byte {error.start + 1} is wrong", "save it as UTF-8") from None
 
 
 def _of_document(path: Path) -> Iterator[tuple[int, Any]]:
@@ -161,7 +189,8 @@ def _of_document(path: Path) -> Iterator[tuple[int, Any]]:
             before = start
             yield line, row
     except json.JSONDecodeError as error:
-        raise FormatError(f"{path}:{error.lineno}", f"not valid JSON ({error.msg})") from None
+        hint = "a file with a row a line is named .jsonl" if error.msg == _MORE else ""
+        raise FormatError(f"{path}:{error.lineno}", f"not valid JSON ({error.msg})", hint) from None
     except RecursionError:
         raise FormatError(str(path), "nested too deeply") from None
 
@@ -169,13 +198,8 @@ def _of_document(path: Path) -> Iterator[tuple[int, Any]]:
 def _text(path: Path) -> str:
     """A whole document, without the mark that Windows writes at its beginning."""
     data = store.read_bytes(path)
-    if data.startswith(_UTF16):
-        raise FormatError(f"{path}:1", "it is UTF-16", "save it as UTF-8")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise FormatError(f"{path}:{line}", f"not UTF-8: byte {error.start + 1} is wrong", "save it as UTF-8") from None
+    _check_encoding(path, data, 1)
+    return data.decode("utf-8-sig")
 
 
 def _rows(text: str) -> Iterator[tuple[int, Any]]:
@@ -189,7 +213,7 @@ def _rows(text: str) -> Iterator[tuple[int, Any]]:
             yield start, {**facts, **row} if isinstance(row, dict) else row
     end = _skip(text, end)
     if end < len(text):
-        raise json.JSONDecodeError("something follows the document", text, end)
+        raise json.JSONDecodeError(_MORE, text, end)
 
 
 def _skip(text: str, at: int) -> int:

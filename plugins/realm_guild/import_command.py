@@ -57,13 +57,21 @@ def import_command(
         if outcome and outcome.problem:
             note(f"error: {converted.path}: {outcome.problem}")
             note(f"hint: {outcome.hint}")
-        elif converted.repeats and not quiet:
-            count = f"{converted.repeats} {'row repeats' if converted.repeats == 1 else 'rows repeat'}"
-            note(f"warning: {converted.path}: {count} the prompt of an earlier row")
+        elif not quiet:
+            _warn(converted)
     problems = [outcome for _, outcome in done if outcome and outcome.problem]
     if any(not outcome.duplicate for outcome in problems):
         return EXIT_FAILED
     return EXIT_REFUSED if problems else 0
+
+
+def _warn(converted: Converted) -> None:
+    """What somebody may not expect of a file."""
+    if converted.repeats:
+        count = f"{converted.repeats} {'row repeats' if converted.repeats == 1 else 'rows repeat'}"
+        note(f"warning: {converted.path}: {count} the prompt of an earlier row")
+    if converted.left_out:
+        note(f"warning: {converted.path}: the quest is without {', '.join(converted.left_out)}")
 
 
 def _tell(tried: list[Converted], as_json: bool, quiet: bool) -> None:
@@ -73,4 +81,10 @@ def _tell(tried: list[Converted], as_json: bool, quiet: bool) -> None:
         for one in tried if not quiet else ():
             click.echo(f"{one.path} would become a quest of {one.rows:,} rows (format {one.format})")
 
-    emit([{"path": str(one.path), "format": one.format, "samples": one.rows} for one in tried], as_json, render)
+    rows = [
+        {"path": str(one.path), "format": one.format, "samples": one.rows, "left_out": list(one.left_out)}
+        for one in tried
+    ]
+    emit(rows, as_json, render)
+    for one in tried if not quiet else ():
+        _warn(one)

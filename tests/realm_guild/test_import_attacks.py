@@ -45,7 +45,7 @@ BROKEN: dict[str, tuple[str, bytes, str]] = {
     "UTF-16": ("rows.json", f"[{ROW}]".encode("utf-16"), ":1: it is UTF-16"),
     "UTF-16 lines": ("rows.jsonl", ROW.encode("utf-16"), ":1: it is UTF-16"),
     "Latin-1": ("rows.json", f"[{ROW},\n{ROW}, 'ä']".encode("latin-1"), ":2: not UTF-8: byte"),
-    "Latin-1 lines": ("rows.jsonl", f"{ROW}\n{{'ä'}}".encode("latin-1"), ":2: not valid JSON"),
+    "Latin-1 lines": ("rows.jsonl", f"{ROW}\n{{'ä'}}".encode("latin-1"), ":2: not UTF-8: byte 3 is wrong"),
     "half a character": ("rows.json", ROW.replace('"b"', '"\\ud800"').join("[]").encode(), r":1: a text has half a"),
     "half a character in a line": ("rows.jsonl", ROW.replace('"b"', '"\\ud800"').encode(), ":1: not valid JSON"),
     "NUL bytes": ("rows.jsonl", f"{ROW}\n\0\0\0".encode(), ":2: not valid JSON"),
@@ -65,7 +65,7 @@ BROKEN: dict[str, tuple[str, bytes, str]] = {
     "half a document": ("rows.json", f"[{ROW},\n{{".encode(), ":2: not valid JSON"),
     "a deep row": ("rows.jsonl", f'{ROW}\n{{"a": {"[" * 100_000}'.encode(), ":2: not valid JSON"),
     "two formats": ("rows.json", f'[{ROW},\n{{"prompt": "a", "expected": "b"}}]'.encode(), ":2: not a row of the format alpaca"),
-    "a line without end": ("rows.jsonl", b'{"instruction": "' + b"a" * 5_000_000, "longer than 4 MiB"),
+    "a line without end": ("rows.jsonl", f'{ROW}\n{{"instruction": "'.encode() + b"a" * 5_000_000, "rows.jsonl:2: longer than 4 MiB"),
 }  # fmt: skip
 
 

@@ -57,6 +57,21 @@ FORMATS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ),
     ("alpaca", {"instruction": "Add.", "input": "", "output": "2"}, {"messages": chat("Add.", "2")}),
     (
+        "messages",
+        {"system": "be brief", "messages": chat("hi", "ho")},
+        {"messages": chat("hi", "ho", system="be brief")},
+    ),
+    (
+        "messages",
+        {"system": "be brief", "messages": chat("hi", "ho", system="be brief")},
+        {"messages": chat("hi", "ho", system="be brief")},
+    ),
+    (
+        "pairs",
+        {"system_prompt": "be brief", "user_prompt": "hi", "assistant_response": "ho"},
+        {"messages": chat("hi", "ho", system="be brief")},
+    ),
+    (
         "sharegpt",
         {"conversations": [{"from": "human", "value": "hi"}, {"from": "gpt", "value": "ho"}], "system": "be brief"},
         {"messages": chat("hi", "ho", system="be brief")},
@@ -92,7 +107,13 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"messages": [{"role": "user", "content": None}]}, r"messages\[0\]\.content is not a text"),
     ({"messages": ["hi"]}, r"messages\[0\] is not an object"),
     ({"messages": [{"role": "assistant", "content": "", "tool_calls": [{}]}]}, "tool_calls cannot be trained"),
+    ({"messages": [{"role": "assistant", "content": "ho", "function_call": {"name": "f"}}]}, "function_call cannot be"),
+    ({"messages": [{"role": "assistant", "content": "ho", "reasoning_content": "hm"}]}, "reasoning_content cannot be"),
     ({"messages": [{"role": "assistant", "content": "ho", "weight": 0}]}, "the turn is not to be trained"),
+    ({"messages": [{"role": "assistant", "content": "ho", "loss": False}]}, "the turn is not to be trained"),
+    ({"messages": [{"role": "user", "content": "hi", "train": True}]}, "the turn is to be trained, but"),
+    ({"messages": [{"role": "user", "content": "hi", "value": "ho"}]}, r"messages\[0\] has both content and value"),
+    ({"messages": chat("hi", "ho"), "system": ["be brief"]}, "system is not a text"),
     ({"messages": chat("hi", "ho"), "tools": "[]"}, "tools: tools cannot be trained"),
     ({"instruction": "a", "output": "b", "history": ["x"]}, "history is not a list of pairs"),
     ({"instruction": "a", "output": 2}, "output is not a text"),
@@ -123,6 +144,24 @@ def test_rows_that_no_format_knows_that_differ_or_that_several_know_are_refused(
         converted(path, "alpacca")
     with pytest.raises(FormatError, match="it holds no row"):
         converted(write_rows(path, []))
+
+
+def test_what_a_quest_is_without_is_told_and_recorded(run: Run, realm: Realm, tmp_path: Path) -> None:
+    row = {
+        "messages": [{"role": "user", "content": "hi", "name": "bob"}, {"role": "assistant", "content": "ho"}], "id": 3,
+        "level": None, "tags": [], "rubric": "be right", "metadata": {"skill": "bin", "source": "a book", "empty": ""},
+    }  # fmt: skip
+    path = write_rows(tmp_path / "rows.jsonl", [row, {**row, "li\nne": 1}])
+    names = ["li?ne", "messages.name", "metadata.source", "rubric"]
+    warning = f"warning: {path}: the quest is without {', '.join(names)}\n"
+    assert warning in run("quest", "import", path, "--dry-run").err
+    assert run("quest", "import", path, "--dry-run", "--json").json[0]["left_out"] == names
+    told = run("quest", "import", path, "--json")
+    assert (told.code, warning in told.err) == (0, True)
+    assert told.json[0]["provenance"]["left_out"] == names
+    many = [{**row, f"key {number}": 1} for number in range(300)]
+    assert len(importing.convert(MANAGER, write_rows(path, many), tmp_path / "out.jsonl").left_out) == 50
+    assert run("quest", "import", write_rows(path, [{"instruction": "a", "output": "b"}]), "-q").err == ""
 
 
 def test_a_json_document_is_read_as_a_list_or_as_an_object_of_lists(tmp_path: Path) -> None:
@@ -164,7 +203,7 @@ def test_an_imported_file_is_on_the_board_with_where_it_comes_from(run: Run, rea
     dry = run("quest", "import", path, "--dry-run")
     assert (dry.code, dry.out) == (0, f"{path} would become a quest of 4 rows (format alpaca)\n")
     assert run("quest", "import", path, "--dry-run", "--json").json == [
-        {"path": str(path), "format": "alpaca", "samples": 4}
+        {"path": str(path), "format": "alpaca", "samples": 4, "left_out": []}
     ]
     assert Board(realm).counts()["high"] == 0
     told = run("quest", "import", path, "--priority", "high", "--json")
