@@ -19,7 +19,7 @@ from realm_cli.config import TrainingConfig
 from realm_cli.errors import RealmError
 from realm_cli.gpus import MEGABYTE, Gpu, LocalGpus
 from realm_cli.kinship import Kinship
-from realm_cli.process import mark_of
+from realm_cli.process import is_running, mark_of
 from realm_cli.realm import Realm
 
 log = logging.getLogger("realm.arena")
@@ -34,7 +34,8 @@ class Courtesy:
         self._config: TrainingConfig = realm.config.training
         self._card = _card_of(device, self._config)
         self._is_on_gpu = device.type == "cuda"
-        self._knows_pids = True
+        self._foreigners: tuple[Foreigner, ...] = ()
+        self._celsius: int | None = None
         self._gpus = LocalGpus()
         self._manners = Manners(self._config.max_celsius)
         self._over = threading.Event()
@@ -65,11 +66,8 @@ class Courtesy:
 
     def look(self) -> None:
         """Look once, and raise or lower the pause."""
-        card = self._look_at_card()
-        seen = Seen(
-            time.monotonic(), self._foreigners(card) if card and self._config.yield_gpu else (),
-            card.temperature if card else None, control.read(self._realm, "pause"),
-        )  # fmt: skip
+        self._look_at_card()
+        seen = Seen(time.monotonic(), self._foreigners, self._celsius, control.read(self._realm, "pause"))
         wish = self._manners.decide(seen)
         if wish is None:
             return
@@ -79,21 +77,24 @@ class Courtesy:
         elif control.offer(self._realm, "pause", wish.reason, who=WHO, release=True):
             log.info("the battle yields: %s", wish.reason)
 
-    def _look_at_card(self) -> Gpu | None:
+    def _look_at_card(self) -> None:
+        """See who is on the card and how hot it is. While it does not answer, what was seen last goes on to count."""
         cards = self._gpus.read().gpus
+        card = next((card for card in cards if self._card in (card.index, card.uuid)), None)
+        if card is None:
+            self._foreigners = tuple(one for one in self._foreigners if is_running(one.mark))
+            return
         # A battle on a GPU holds memory of it. Where the driver does not list it under its own pid, it counts pids of
         # another name space (outside of this container): here they are other processes, or none.
-        listed = {process.pid for card in cards for process in card.processes}
-        self._knows_pids = not self._is_on_gpu or os.getpid() in listed
-        return next((card for card in cards if self._card in (card.index, card.uuid)), None)
+        knows_pids = not self._is_on_gpu or os.getpid() in {process.pid for one in cards for process in one.processes}
+        self._foreigners = self._seen_on(card) if knows_pids and self._config.yield_gpu else ()
+        self._celsius = card.temperature
 
-    def _foreigners(self, card: Gpu) -> tuple[Foreigner, ...]:
+    def _seen_on(self, card: Gpu) -> tuple[Foreigner, ...]:
         """Who holds so much memory that it counts, and is neither the battle nor of the realm.
 
         A process that cannot be seen (in another container, say) might be ours, and is not counted.
         """
-        if not self._knows_pids:
-            return ()
         kinship, found = Kinship(self._realm), []
         for process in card.processes:
             mark = mark_of(process.pid)

@@ -31,6 +31,21 @@ for line in sys.stdin:  # a look for each line
     print(json.dumps(flag and [flag.who, flag.release, flag.reason]), flush=True)
 """
 
+STEADY = """
+import json, sys, torch
+from realm_arena import manners
+from realm_arena.courtesy import Courtesy
+from realm_cli import control
+from realm_cli.realm import Realm
+manners.CLEAR_SECONDS = 0
+realm = Realm(sys.argv[1])
+courtesy = Courtesy(realm, torch.device(sys.argv[2]))
+for line in sys.stdin:
+    courtesy.look()
+    flag = control.read(realm, "pause")
+    print(json.dumps(flag and flag.reason), flush=True)
+"""
+
 
 @pytest.fixture
 def watching(realm: Realm) -> Realm:
@@ -54,8 +69,8 @@ def sleeper(line: list[str] | None = None) -> Iterator[int]:
 
 
 @contextmanager
-def looks(realm: Realm, gpus: FakeMachine, device: str = "cpu") -> Iterator[Callable[[], object]]:
-    line = [sys.executable, "-c", LOOKS, str(realm.root), device]
+def looks(realm: Realm, gpus: FakeMachine, device: str = "cpu", program: str = LOOKS) -> Iterator[Callable[[], object]]:
+    line = [sys.executable, "-c", program, str(realm.root), device]
     with subprocess.Popen(
         line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=gpus.environment()
     ) as asked:
@@ -123,6 +138,24 @@ def test_what_a_job_of_a_runner_started_is_ours(watching: Realm, gpus: FakeMachi
     with looks(watching, gpus) as look, sleeper(job) as pid:
         wait_for(lambda: Path(f"/proc/{pid}/comm").read_text() == "cat\n", "the job")
         gpus.set(FakeGpu(computing={pid: 9000}))
+        assert look() is None
+
+
+def test_while_the_card_does_not_answer_what_was_seen_last_counts(watching: Realm, gpus: FakeMachine) -> None:
+    with looks(watching, gpus, program=STEADY) as look:
+        with sleeper() as game:
+            gpus.set(FakeGpu(drawing={game: 3000}))
+            yielded = f"another program uses the GPU: sleep (pid {game}, 3,000 MB)"
+            assert look() == yielded
+            gpus.set(FakeGpu(error=LOST))
+            assert [look(), look()] == [yielded] * 2
+        assert look() is None  # that program has ended
+        gpus.set(FakeGpu(heat=81))
+        hot = "the GPU has 81 °C, more than training.max_celsius (80)"
+        assert look() == hot
+        gpus.set(FakeGpu(error=LOST))
+        assert [look(), look()] == [hot] * 2
+        gpus.set(FakeGpu(heat=70))
         assert look() is None
 
 
