@@ -114,9 +114,14 @@ def _left_out(importer: Importer, row: dict[str, Any]) -> set[str]:
 
 def _written(row: dict[str, Any], where: str) -> bytes:
     try:
-        return msgspec.json.encode(row)
+        text = msgspec.json.encode(row)
     except UnicodeEncodeError as error:
         raise FormatError(where, f"a text has half a character in it ({error.object[error.start]!a})") from None
+    if len(text) >= datafiles.LINE_LIMIT:
+        raise FormatError(
+            where, f"the row has more than {datafiles.LINE_LIMIT // 2**20} MiB", "shorten it, or take it out"
+        )
+    return text
 
 
 def _importers(manager: Manager, wanted: str) -> dict[str, Importer]:

@@ -65,6 +65,9 @@ BROKEN: dict[str, tuple[str, bytes, str]] = {
     "half a document": ("rows.json", f"[{ROW},\n{{".encode(), ":2: not valid JSON"),
     "a deep row": ("rows.jsonl", f'{ROW}\n{{"a": {"[" * 100_000}'.encode(), ":2: not valid JSON"),
     "two formats": ("rows.json", f'[{ROW},\n{{"prompt": "a", "expected": "b"}}]'.encode(), ":2: not a row of the format alpaca"),
+    "a row too long": (
+        "rows.json", f'[{ROW},\n{{"instruction": "{"a" * 5_000_000}", "output": "b"}}]'.encode(), ":2: the row has more than 4 MiB"
+    ),
     "a line without end": ("rows.jsonl", f'{ROW}\n{{"instruction": "'.encode() + b"a" * 5_000_000, "rows.jsonl:2: longer than 4 MiB"),
 }  # fmt: skip
 
