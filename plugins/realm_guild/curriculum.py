@@ -6,12 +6,15 @@ import hashlib
 import logging
 import random
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from realm_cli import inbox, skillstate, store
+import msgspec
+
+from realm_cli import __version__, inbox, skillstate, store
 from realm_cli.config import CurriculumConfig
 from realm_cli.errors import NotFoundError, RealmError, RefusedError, SkillAwayError
 from realm_cli.events import emit
@@ -23,6 +26,7 @@ from realm_cli.records import QuestRecord
 from realm_cli.sampling import draws
 from realm_cli.skill_records import SkillState
 from realm_cli.skillbook import GuildSkill, SkillConfig
+from realm_cli.skills import is_closed
 from realm_guild import schedule, standing
 from realm_guild.forge import row, to_jsonl
 from realm_guild.schedule import Turn
@@ -131,7 +135,7 @@ def _is_on_board(realm: Realm, entry: GuildSkill, state: SkillState) -> bool:
     board, source = Board(realm), _source(entry, state)
     # Also by its source: after a change of the skill's YAML the same counter would give other rows.
     hashes = {record.sha256 for record in board.records() if record.source == source}
-    hashes.add(hashlib.sha256(_content(realm, entry, state)).hexdigest())
+    hashes.add(hashlib.sha256(to_jsonl(_rows(realm, entry, state))).hexdigest())
     return any(board.duplicate_of(sha256) for sha256 in hashes)
 
 
@@ -148,26 +152,45 @@ def _source(entry: GuildSkill, state: SkillState) -> str:
     return f"{what} hero {state.hero} {entry.config.id} level {state.forged_level} counter {state.forged}"
 
 
-def _content(realm: Realm, entry: GuildSkill, state: SkillState) -> bytes:
-    """The quest that was counted last. That the skill's server is away is noted, for who asks why it is not forged."""
+def _rows(realm: Realm, entry: GuildSkill, state: SkillState) -> list[dict[str, Any]]:
+    """The rows of the quest that was counted last. That the skill's server is away is noted, for who asks why it is not forged."""
     try:
-        made = rows_of(entry, state.hero, state.forged_level, state.forged, is_replay=state.forged_replay)
+        return rows_of(entry, state.hero, state.forged_level, state.forged, is_replay=state.forged_replay)
     except SkillAwayError as error:
         if state.away != error.message:
             standing.change(realm, state.hero, state.skill, away=error.message)
         raise
-    return to_jsonl(made)
 
 
 def _queue(realm: Realm, manager: Manager, entry: GuildSkill, state: SkillState) -> QuestRecord:
     name = file_name(entry, state.forged_level, state.forged, is_replay=state.forged_replay)
-    with inbox.draft(realm, name, _content(realm, entry, state)) as path:
-        (outcome,) = add(realm, manager, [path], source=_source(entry, state), again=True)
+    made = _rows(realm, entry, state)
+    with inbox.draft(realm, name, to_jsonl(made)) as path:
+        (outcome,) = add(
+            realm, manager, [path], source=_source(entry, state), provenance=_provenance(entry, state, made), again=True
+        )
     if outcome.record is None or outcome.problem:
         raise RealmError(f"the forged quest {name} was not accepted: {outcome.problem}", outcome.hint)
     if state.away:
         standing.change(realm, state.hero, state.skill, away="")
     return outcome.record
+
+
+def _provenance(entry: GuildSkill, state: SkillState, made: list[dict[str, Any]]) -> dict[str, Any]:
+    """How the quest was made; `counts.levels` tells what of it is replay."""
+    level = state.forged_level
+    return {
+        "generator": "curriculum", "version": __version__,
+        "parameters": {
+            "hero": state.hero, "skill": entry.config.id, "level": level, "counter": state.forged,
+            "replay": state.forged_replay, "forge": msgspec.to_builtins(entry.config.forge, str_keys=True),
+        },
+        "counts": {
+            "rows": len(made), "problems": len({(row["level"], row["problem_key"]) for row in made}),
+            "levels": {str(one): count for one, count in sorted(Counter(row["level"] for row in made).items())},
+        },
+        "split": "train", "closed": is_closed(entry.skill, level),
+    }  # fmt: skip
 
 
 def move_stale(realm: Realm, manager: Manager, hero: str) -> list[str]:

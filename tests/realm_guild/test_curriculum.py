@@ -154,6 +154,12 @@ def test_the_quest_is_for_the_level_in_training(realm: Realm) -> None:
     assert file.name == "train_bin_level2_no1.jsonl"
     levels = Counter(json.loads(line)["level"] for line in file.path.read_text("utf-8").splitlines())
     assert levels == {1: 30, 2: 70}
+    made = Board(realm).record(file.id).provenance
+    assert (made["generator"], made["split"], made["closed"]) == ("curriculum", "train", True)
+    asked = {name: made["parameters"][name] for name in ("hero", "skill", "level", "counter", "replay")}
+    assert asked == {"hero": HERO, "skill": "bin", "level": 2, "counter": 1, "replay": False}
+    assert made["parameters"]["forge"]["replay"] == 0.3
+    assert (made["counts"]["rows"], made["counts"]["levels"]) == (100, {"1": 30, "2": 70})
 
 
 def test_a_user_s_quest_in_low_comes_first(realm: Realm, tmp_path: Path) -> None:
