@@ -29,7 +29,6 @@ class Daemon:
         self._thread = threading.Thread(target=self._work, name="task master", daemon=True)
         self._due = 0.0
         self._looks: object = None
-        self._trouble = ""
         self.master = TaskMaster.of(realm, manager)
         self.master.cards.watch()
 
@@ -53,18 +52,12 @@ class Daemon:
             try:
                 self.turn()
             except RealmError as error:
-                self._say(error.message)
+                log.error("%s", error.message)
             except Exception:  # the edge of a look: the next one may work
                 log.exception("a look of the task master failed")
                 self._due = time.monotonic() + self.interval
             self._called.wait(TICK_SECONDS)
             self._called.clear()
-
-    def _say(self, message: str) -> None:
-        """What fails again and again is said once."""
-        if message != self._trouble:
-            log.error("%s", message)
-        self._trouble = message
 
     def turn(self) -> list[TaskRun]:
         """File what ended; look when the interval is over, when something ended, was asked for or came into reach."""
@@ -77,9 +70,7 @@ class Daemon:
             return []
         self._looks, self._due = looks, time.monotonic() + self.interval
         self._configure()
-        started = self.master.look(self.interval)
-        self._trouble = ""
-        return started
+        return self.master.look(self.interval)
 
     def _configure(self) -> None:
         """Take over what people changed in the configuration. A mistake there is said, and the look does not take place."""

@@ -27,12 +27,13 @@ def daemon_command(ctx: Context, interval: float, port: int, host: str | None, q
     from realm_cli.webserver import serve
     from realm_taskmaster.daemon import Daemon
     from realm_taskmaster.master import only_master
+    from realm_taskmaster.saying import once_an_hour
     from realm_taskmaster.server import make_server
 
     realm = ctx.realm
     door = Door(host or realm.config.web.host, port, tuple(realm.config.web.names))
     store.make_folders(realm.folders())
-    with only_master(realm):
+    with only_master(realm), once_an_hour():
         daemon = Daemon(realm, ctx.manager, interval)
         app = make_server(realm, ctx.manager, daemon, door)
 

@@ -142,3 +142,18 @@ def test_what_people_change_in_the_configuration_counts_from_the_next_look(desk:
     ended(desk, "work")
     (desk.realm.configs / "tasks.yaml").write_text("window: 3\n")
     wait_for(lambda: "unknown key 'window'" in master.log.read_text(), "it to be said")
+
+
+def test_a_trouble_that_stays_is_said_once(desk: Desk) -> None:
+    desk.enable()
+    (desk.realm.configs / "tasks.yaml").write_text("tasks: {wrk: {enabled: true}}\n")
+    master = desk.master("--interval", "0.1", "-q")
+    looks = set()
+
+    def looked() -> bool:
+        found = task_records.master(desk.realm)
+        looks.add(found and found.looked_at)
+        return len(looks) > 5
+
+    wait_for(looked, "several looks")
+    assert master.log.read_text().count("there is no task 'wrk'") == 1
