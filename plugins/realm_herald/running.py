@@ -175,13 +175,19 @@ class Crew:
             thread.start()
 
     def _work(self, worker: Worker) -> None:
+        trouble = ""
         while not self._stop.wait(LOOK_SECONDS):
+            before, trouble = trouble, ""
             try:
                 worker.turn()
             except (RealmError, OSError) as error:  # the disk may be full for a while
-                log.warning("herald %s: %s", worker.name, error)
-            except Exception:  # the edge of a worker
-                log.exception("herald %s failed", worker.name)
+                trouble = str(error)
+                if trouble != before:
+                    log.warning("herald %s: %s", worker.name, trouble)
+            except Exception as error:  # the edge of a worker
+                trouble = repr(error)
+                if trouble != before:
+                    log.exception("herald %s failed", worker.name)
             self._came_round[worker.name] = time.monotonic()
 
     def is_well(self) -> bool:
@@ -231,8 +237,8 @@ def _renewed(realm: Realm, crew: Crew, send: Send) -> Crew:
 def _beat(realm: Realm) -> None:
     try:
         services.beat(realm, "herald")
-    except RealmError as error:
-        log.warning("%s", error.message)
+    except RealmError as error:  # a disk that refuses it ends nothing
+        log.debug("%s", error.message)
 
 
 def _mark(realm: Realm) -> tuple[int, int]:

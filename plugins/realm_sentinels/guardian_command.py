@@ -55,12 +55,18 @@ def guardian_command(ctx: Context, quiet: bool) -> None:
         services.announce(realm, NAME)
         if not quiet:
             note("watching the battle; Ctrl-C ends it")
+        trouble = ""
         while not over.is_set():
+            before, trouble = trouble, ""
             try:
                 guardian.look()
             except RealmError as error:
-                log.warning("%s", error.message)
-            except Exception:  # the edge of a look: the guardian stays at its post
-                log.exception("a look at the battle failed")
+                trouble = error.message
+                if trouble != before:  # said once while it lasts
+                    log.warning("%s", trouble)
+            except Exception as error:  # the edge of a look: the guardian stays at its post
+                trouble = repr(error)
+                if trouble != before:
+                    log.exception("a look at the battle failed")
             heart.beat()
             over.wait(LOOK_SECONDS)

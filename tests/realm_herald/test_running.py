@@ -315,7 +315,12 @@ def test_a_full_disk_delays_the_cursor_and_ends_nothing(
     aside = folder.with_name("aside")
     folder.rename(aside)  # no record can be written
     tell("board_empty")
-    running.said("cannot write")
+    running.said("herald phone: cannot write")
+    beat = services.beat_path(realm, "herald")
+    for _ in range(2):
+        last = beat.stat().st_mtime_ns
+        wait_for(lambda before=last: beat.stat().st_mtime_ns > before, "some more turns")
+    assert running.log.read_text().count("herald phone: cannot write") <= 2  # when it takes the event, when it tells it
     aside.rename(folder)
     assert texts(receiver.until(1)) == ["the board is empty"]
     tell("battle_started")

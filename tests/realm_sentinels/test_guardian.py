@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -252,10 +252,10 @@ def test_a_death_of_long_ago_is_the_doctor_s_matter(guarded: Realm, make: Make) 
 
 
 @contextmanager
-def started(line: list[str]) -> Iterator[subprocess.Popen[str]]:
+def started(line: list[str], stderr: IO[bytes] | None = None) -> Iterator[subprocess.Popen[str]]:
     """A program; killed at the end, whatever happens."""
     with subprocess.Popen(
-        line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, env=environment()
+        line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, text=True, env=environment()
     ) as process:
         try:
             yield process
@@ -327,6 +327,24 @@ def test_a_real_battle_writes_its_stacks_when_it_is_asked_and_when_it_breaks(
     fighting.until("training", step=training.step + 1)
     fighting.kill(signal.SIGABRT)
     assert "Fatal Python error: Aborted" in stacks.read_text()
+
+
+def test_a_guardian_that_cannot_look_says_so_once_and_stays(guarded: Realm, tmp_path: Path) -> None:
+    beat = services.beat_path(guarded, "guardian")
+    output = tmp_path / "said.txt"
+    with open(output, "wb") as said, started(realm_line("guardian", "-q", realm=guarded), said) as process:
+        wait_for(beat.is_file, "a sign of life")
+        records.guardian_file(guarded).mkdir()
+        beats: set[int] = set()
+
+        def looked() -> bool:
+            beats.add(beat.stat().st_mtime_ns)
+            return len(beats) > 3
+
+        wait_for(looked, "some more looks")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+    assert output.read_text().count("guardian.json") == len(output.read_text().splitlines()) == 1
 
 
 def test_one_guardian_watches_a_realm_beats_and_ends_when_asked(guarded: Realm) -> None:
