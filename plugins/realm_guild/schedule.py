@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from realm_cli.config import CurriculumConfig
-from realm_cli.phrases import percent
 from realm_guild.strategies import Contender, Draft, draft_of
 
 _EPSILON = 1e-9
@@ -153,7 +152,7 @@ def _turn(verdict: Verdict, shares: Mapping[str, float], contenders: Sequence[Co
 def _why(draft: Draft, shares: Mapping[str, float], skill: str) -> str:
     if len(shares) == 1 and not draft.waits:
         return "the only skill that can be forged"
-    return f"{percent(shares[skill])} of the quests{draft.why.get(skill, '')}"
+    return f"{100 * shares[skill]:.0f} % of the quests{draft.why.get(skill, '')}"
 
 
 def _verdict(

@@ -161,6 +161,14 @@ def test_each_preset_gives_its_shares_and_is_known_again(
     assert written(realm).plan("bin").target == 12
 
 
+def test_a_share_is_the_same_number_wherever_it_stands(realm: Realm, say: Say) -> None:
+    set_yaml(realm.skills / "sy.yaml", "unlock: {bin: 10}", "unlock: {}")
+    say("preset", "bin_heavy")
+    told = say("show").out
+    assert re.search(r"bin .* 67% ", told)
+    assert "bin level 1, 2,000 rows: 67 % of the quests, by its weight of 2" in " ".join(told.split())
+
+
 def test_a_preset_enables_its_skill_and_leaves_others_as_they_are(realm: Realm, say: Say) -> None:
     say("set", "sy", "--disable")
     say("preset", "bin_heavy")
