@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shlex
 import stat
 import subprocess
 import tempfile
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -20,6 +23,16 @@ COMMAND_SECONDS = 3600
 """No command takes longer: hashing a large model on a slow disk is the longest."""
 KEEP_SECONDS = 60
 """How long the connection stays open after the last command."""
+CLOSE_SECONDS = 30
+BUSY_SECONDS = 20
+"""How long a connection is tried again that a machine drops before it has heard who asks, or that ended as it was joined."""
+PAUSE_SECONDS = 0.5
+_UNBEGUN = re.compile(
+    r"kex_exchange_identification|during banner exchange|connection (closed|reset) by \S+ port"
+    r"|failed to connect to new control master",
+    re.IGNORECASE,
+)
+"""What ssh says when no command was begun, though somebody answers: too many callers at once, a processor that is busy."""
 
 
 class Carrier(Protocol):
@@ -101,8 +114,12 @@ class Ssh:
     ) -> subprocess.CompletedProcess[bytes]:
         """Run it there. The far shell sees every argument quoted."""
         line = ["ssh", *self.options(), "--", self.place, shlex.join(command)]
+        begun = time.monotonic()
         try:
             done = _called(line, data, seconds)
+            while _was_dropped(done) and time.monotonic() - begun < min(seconds, BUSY_SECONDS):
+                time.sleep(PAUSE_SECONDS)
+                done = _called(line, data, max(1.0, seconds - (time.monotonic() - begun)))
         except subprocess.TimeoutExpired:
             words = f"{self.place} did not answer within {seconds:g} s"
             raise AwayError(words, "try again later") from None
@@ -152,9 +169,9 @@ class Ssh:
 
     def close(self) -> None:
         """Let the kept connection end when nobody uses it any more: another process may have work on it."""
-        subprocess.run(
-            ["ssh", *self.options(), "-O", "stop", "--", self.place], capture_output=True, timeout=30, check=False
-        )
+        line = ["ssh", *self.options(), "-O", "stop", "--", self.place]
+        with suppress(subprocess.TimeoutExpired):  # it ends by itself, a while after the last command
+            subprocess.run(line, capture_output=True, timeout=CLOSE_SECONDS, check=False)
 
 
 def _called(line: list[str], data: bytes, seconds: float) -> subprocess.CompletedProcess[bytes]:
@@ -166,6 +183,11 @@ def _called(line: list[str], data: bytes, seconds: float) -> subprocess.Complete
             return subprocess.CompletedProcess(line, done.returncode, done.stdout, said.read())
     except FileNotFoundError as error:
         raise RealmError(f"{line[0]} is not installed", "install OpenSSH's client and rsync") from error
+
+
+def _was_dropped(done: subprocess.CompletedProcess[bytes]) -> bool:
+    """Whether a healthy machine let the connection go before the command was begun."""
+    return done.returncode == 255 and _UNBEGUN.search(done.stderr.decode("utf-8", "replace")) is not None
 
 
 def _last(words: str) -> str:

@@ -51,10 +51,12 @@ class Box:
         (self.folder / "sshd_config").write_text(
             f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {self.folder / 'host'}\nPidFile none\nUsePAM no\n"
             f"AuthorizedKeysFile {self.folder / 'authorized'}\nPasswordAuthentication no\nStrictModes no\n"
-            "PermitRootLogin yes\nKbdInteractiveAuthentication no\nSubsystem sftp internal-sftp\n"
+            "PermitRootLogin yes\nKbdInteractiveAuthentication no\nSubsystem sftp internal-sftp\nAcceptEnv SHLVL\n"
         )
+        # A shell that another one has begun reads no ~/.bashrc of the account: that may take its time, or wait for a lock
+        # that a session which was killed has left.
         (self.folder / "ssh_config").write_text(
-            f"IdentityFile {self.folder / 'user'}\nIdentitiesOnly yes\nUserKnownHostsFile {self.known}\n"
+            f"SetEnv SHLVL=9\nIdentityFile {self.folder / 'user'}\nIdentitiesOnly yes\nUserKnownHostsFile {self.known}\n"
             "GlobalKnownHostsFile /dev/null\n"
         )
         # OpenSSH takes the user's configuration from the account's home, whatever HOME says: so ssh is given another one.

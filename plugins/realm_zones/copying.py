@@ -12,6 +12,9 @@ from realm_cli.carriers import Carrier
 from realm_cli.errors import AwayError, RealmError
 from realm_cli.zones import Copying
 
+QUIET_SECONDS = 180
+"""How long nothing may come: a far shell may wait a minute for a lock of its own before it begins, a disk has to wake. A
+connection that is gone is noticed by ssh, and sooner."""
 BROKEN = (10, 12, 30, 35, 255)
 """rsync's exit codes of a connection that broke or was never there (rsync(1), EXIT VALUES)."""
 _DONE = re.compile(rb"^\s*([\d,]+)\s+\d+%")
@@ -25,7 +28,7 @@ def copy(carrier: Carrier, line: Sequence[str], files: Sequence[str], copying: C
     """
     options = ["rsync", "-rt", "--append", "-s", "--files-from=-", "--from0", "--info=progress2", "--outbuf=L"]
     # A hidden half must not be kept from being gone on with or deleted by the modes of its source.
-    options += ["--chmod=Du=rwx,Fu=rw", "--timeout=60"]
+    options += ["--chmod=Du=rwx,Fu=rw", f"--timeout={QUIET_SECONDS}"]
     if copying.limit_kb:
         options.append(f"--bwlimit={copying.limit_kb}")
     with tempfile.TemporaryFile() as names, tempfile.TemporaryFile() as said:
