@@ -150,7 +150,7 @@ def test_a_slow_receiver_delays_no_other_and_not_the_end(
         assert texts(receiver.until(1)) == ["the board is empty"]
         assert running.process.poll() is None
     finally:
-        slow.server.server_close()
+        slow.close()
 
 
 def test_a_receiver_that_never_comes_to_an_end_holds_the_herald_for_a_while_only(
@@ -346,7 +346,7 @@ def test_a_battle_beside_it_is_told_and_waits_for_nobody(
         assert not _locks(running.process.pid) & {realm.events.stat().st_ino, realm.journal.stat().st_ino}
         assert json.loads(record_path(realm, "phone").read_text())["sending"]["event"] == "quest_added"
     finally:
-        silent.server.server_close()
+        silent.close()
 
 
 def _locks(pid: int) -> set[int]:
