@@ -73,6 +73,11 @@ def _no_start(realm: Realm) -> RealmError:
     return RealmError(f"the weaver does not start: {said or 'it says nothing'}", f"see {log}")
 
 
+def stopped_meanwhile(name: str) -> RealmError:
+    """Of two who want different things the later one has it."""
+    return RealmError(f"somebody stopped {name} meanwhile", f"realm weaver up {name}")
+
+
 def end_hanging(realm: Realm) -> bool:
     """Kill a weaver that does not answer; its services go on, and the next weaver takes them over."""
     running = services.weaver(realm)
@@ -98,12 +103,13 @@ def settle(realm: Realm, names: Iterable[str], tell: Tell) -> bool:
                 f"realm weaver logs {waiting[0]}",
             )
         states, wanted = services.seen(realm), requests.read(realm).services
+        unwanted = [name for name in waiting if name not in wanted]
+        if unwanted:
+            raise stopped_meanwhile(unwanted[0])
         if services.weaver(realm) is None:
             raise _no_start(realm)
         for name in list(waiting):
             state = states.get(name)
-            if name not in wanted:
-                raise RealmError(f"somebody stopped {name} meanwhile", f"realm weaver up {name}")
             if state is None or not (state.state in SETTLED or _waits_in_vain(state, failed)):
                 continue
             if state.state not in ("ready", "foreign"):

@@ -12,7 +12,7 @@ from realm_cli import services
 from realm_cli.errors import EXIT_FAILED, NotFoundError, RealmError, nearest
 from realm_cli.realm import Realm
 from realm_cli.service_records import ServiceState
-from realm_cli.terminal import Context, emit, json_option, note, pass_context_realm, quiet_option, table
+from realm_cli.terminal import Context, emit, fold, json_option, note, pass_context_realm, quiet_option, table
 from realm_weaver import asking, logs, requests, views
 from realm_weaver.plan import Plan, chosen, plan
 
@@ -46,8 +46,10 @@ def _ask_for(ctx: Context, names: tuple[str, ...], *, say_pid: bool) -> list[str
     """Have the services kept alive, by a weaver that is started where none runs; their names."""
     asked = chosen(plan(ctx.realm, ctx.manager), names)
     request = requests.wish(ctx.realm, lambda before: sorted({*before, *asked}), retry=True)
-    running = asking.seen_by_weaver(ctx.realm, request)
-    if running is not None and say_pid:
+    running = asking.seen_by_weaver(ctx.realm, request, lambda: bool({*asked} & {*requests.read(ctx.realm).services}))
+    if running is None:
+        raise asking.stopped_meanwhile(asked[0])
+    if say_pid:
         click.echo(f"the weaver runs, pid {running.process.pid}")
     return asked
 
@@ -118,11 +120,10 @@ def status_command(ctx: Context, as_json: bool) -> None:
     data = views.document(ctx.realm, known)
 
     def render() -> None:
-        click.echo(
-            table(views.table_rows(data["services"]), ["service", "state", "for", "restarts", "memory", "where"])
-        )
+        columns = ["service", "state", "for", "restarts", "memory", "where"]
+        click.echo(table(views.table_rows(data["services"]), columns, fit=["service"]))
         for line in views.reasons(data["services"]):
-            click.echo(line)
+            click.echo(fold(line))
         weaver = data["weaver"]
         if weaver["problem"] and mistake is None:
             note(f"warning: {weaver['problem']}; the weaver goes on with the settings that it had")
@@ -162,12 +163,18 @@ def mend_command(ctx: Context, quiet: bool) -> int:
     if services.weaver(realm) is None and not quiet:
         click.echo("no weaver runs; one is started")
     request = requests.wish(realm, lambda names: names)
+
+    def is_needed() -> bool:
+        return bool(requests.read(realm).services)
+
     try:
-        asking.seen_by_weaver(realm, request)
+        running = asking.seen_by_weaver(realm, request, is_needed)
     except asking.SilentError as silence:
         note(f"warning: {silence.message}; it is ended and another one started")
         asking.end_hanging(realm)
-        asking.seen_by_weaver(realm, request)
+        running = asking.seen_by_weaver(realm, request, is_needed)
+    if running is None:
+        return 0  # somebody stopped all of them meanwhile
 
     def tell(state: ServiceState) -> None:
         earlier = before.get(state.name)

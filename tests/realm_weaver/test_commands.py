@@ -3,8 +3,9 @@ from __future__ import annotations
 import signal
 import subprocess
 
-from helpers import environment, realm_line, wait_for
+from helpers import PATIENCE, environment, realm_line, wait_for
 from realm_cli import services
+from realm_weaver import requests
 from realm_weaver_services import Woven
 
 
@@ -106,6 +107,19 @@ def test_several_who_ask_at_once_are_all_answered_by_one_weaver(woven: Woven) ->
     said = [(one.communicate()[0].split(":")[0], one.returncode) for one in asking]
     assert said == [("web is ready", 0)] * 4
     assert len(woven.processes()) == 1
+
+
+def test_an_up_that_a_down_overtakes_is_told_so(woven: Woven) -> None:
+    woven.serve("web", "slow")
+    line = realm_line("weaver", "up", "web", realm=woven.realm)
+    with subprocess.Popen(line, stderr=subprocess.PIPE, text=True, env=environment()) as asking:
+        wait_for(lambda: requests.read(woven.realm).services, "its wish")
+        requests.wish(woven.realm, lambda _: [])
+        said = asking.communicate(timeout=PATIENCE)[1]
+    assert (asking.returncode, said) == (1, "error: somebody stopped web meanwhile\nhint: realm weaver up web\n")
+    assert woven.run("weaver", "mend").code == 0
+    assert services.weaver(woven.realm) is None
+    assert woven.processes() == []
 
 
 def test_a_mistake_in_the_settings_hides_neither_what_runs_nor_what_it_says(woven: Woven) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from helpers import Run
+from realm_cli.errors import RealmError
 from realm_cli.realm import Realm
-from realm_weaver import units
+from realm_weaver import crontab, units
 
 THEIRS = b"# my own\n\n5 4 * * *   tar \xff -czf /x\\%y.tgz ~\nMAILTO=me\n"
 
@@ -108,6 +109,13 @@ def test_without_a_crontab_program_the_other_way_is_named(
     done = run("cron", "show")
     assert done.code == 1
     assert done.err == "error: there is no program crontab\nhint: install cron, or use systemd: realm weaver systemd\n"
+
+
+def test_a_crontab_program_that_hangs_is_not_waited_for(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (table.parent / "programs" / "crontab").write_text("#!/bin/sh\nexec sleep 600\n")
+    monkeypatch.setattr(crontab, "SECONDS", 0.2)
+    with pytest.raises(RealmError, match="crontab does not answer within 0.2 s"):
+        crontab.read()
 
 
 def test_the_unit_is_printed_and_systemd_takes_it(run: Run, tmp_path: Path) -> None:
