@@ -110,7 +110,8 @@ class Pool:
         self._config = realm.config.oracle
         self._lock = threading.RLock()
         self._loaded: dict[Key, Loaded] = {}
-        self._loading: dict[tuple[str, int], Future[Loaded]] = {}
+        self._loading: dict[tuple[str, int, str | None], Future[Loaded]] = {}
+        """By the weights that were asked for, too: who is refused for others is refused alone."""
         self._one_load = threading.Lock()
         """Loads measure and make room, so they come one after the other."""
         self._ends = threading.Event()
@@ -124,7 +125,7 @@ class Pool:
         """What is loaded, the last used first."""
         with self._lock:
             found = sorted(self._loaded.values(), key=lambda one: -one.used)
-            loading = [model_id(*key) for key in self._loading]
+            loading = [model_id(*key) for key in dict.fromkeys(key[:2] for key in self._loading)]
             total = sum(one.memory for one in found)
             return Info(
                 models=[one.face() for one in found], model_count=len(found), memory=total, max_memory=self._limit(),
@@ -197,10 +198,10 @@ class Pool:
     def load(self, hero: str, step: int, *, pin: bool | None = None, sha256: str | None = None) -> Loaded:
         """Load a checkpoint, or find it loaded; all who ask for it at a time wait for one load."""
         with self._lock:
-            waiting = self._loading.get((hero, step))
+            waiting = self._loading.get((hero, step, sha256))
             mine: Future[Loaded] | None = None
             if waiting is None:
-                mine = waiting = self._loading[hero, step] = Future()
+                mine = waiting = self._loading[hero, step, sha256] = Future()
         if mine is not None:
             try:
                 with _memory_errors(hero, step):
@@ -209,7 +210,7 @@ class Pool:
                 mine.set_exception(error)
             finally:
                 with self._lock:
-                    del self._loading[hero, step]
+                    del self._loading[hero, step, sha256]
         one = waiting.result()
         if sha256 is not None and one.generator.weights_sha256 != sha256:
             return self.find(hero, step, sha256)

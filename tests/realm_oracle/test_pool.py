@@ -226,6 +226,21 @@ def test_other_weights_than_those_that_were_meant_are_refused(mine: Realm, pools
         pool.find(HERO, 4, "f" * 64)
 
 
+def test_who_asks_for_other_weights_is_refused_alone(mine: Realm, pools: Callable[..., Pool]) -> None:
+    pool = pools(mine)
+    with ThreadPoolExecutor(3) as threads:
+        with pool._one_load:  # as long as another checkpoint is loaded
+            wrong = threads.submit(pool.load, HERO, 4, sha256="f" * 64)
+            wait_for(lambda: pool.info().loading == [f"{HERO}@step-4"], "the first to ask")
+            right = [threads.submit(pool.load, HERO, 4), threads.submit(pool.load, HERO, 4, pin=True)]
+            wait_for(lambda: all(each.running() for each in right), "the others")
+            assert pool.info().loading == [f"{HERO}@step-4"]
+        assert len({id(each.result()) for each in right}) == 1
+        with pytest.raises(RefusedError, match="not ffffffffffff"):
+            wrong.result()
+    assert len(events(mine, "oracle_loaded")) == 1
+
+
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json", "trainer_state.json"])
 def test_a_checkpoint_with_any_changed_file_is_not_loaded(mine: Realm, pools: Callable[..., Pool], name: str) -> None:
     pool = pools(mine)
