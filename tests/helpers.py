@@ -56,6 +56,16 @@ def ready_realm(folder: Path) -> Realm:
     return Realm(made.root)
 
 
+def set_recipe(realm: Realm, **values: object) -> None:
+    """Change values of the hero's recipe as an editor would."""
+    path = realm.hero_file("dio-mini")
+    lines = path.read_text().splitlines()
+    for key, value in values.items():
+        assert any(line.startswith(f"  {key}:") for line in lines), f"{path} has no {key}"
+        lines = [f"  {key}: {value}" if line.startswith(f"  {key}:") else line for line in lines]
+    path.write_text("\n".join(lines) + "\n")
+
+
 def realm_line(*args: object, realm: Realm | Path | None = None) -> list[str]:
     """The command line of `realm ARGS`, as a list."""
     root = realm.root if isinstance(realm, Realm) else realm

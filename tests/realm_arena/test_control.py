@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers import BattleProcess, Run, rows, wait_for, write_rows
+from helpers import BattleProcess, Run, rows, set_recipe, wait_for, write_rows
 from realm_cli import checkpoints, control, intake, status
 from realm_cli.manager import Manager
 from realm_cli.quests import Board
@@ -24,8 +24,14 @@ def add(realm: Realm, path: Path, count: int, start: int = 0) -> str:
     return record.id
 
 
+def add_long(realm: Realm, path: Path, start: int = 0) -> str:
+    """Queue a quest that a battle is busy with for 3,750 steps: few rows, many times."""
+    set_recipe(realm, epochs=150)
+    return add(realm, path, 400, start)
+
+
 def test_pause_save_resume_skip_stop_while_training(realm: Realm, run: Run, battle: Start, tmp_path: Path) -> None:
-    long, rest = add(realm, tmp_path / "long.jsonl", 60_000), add(realm, tmp_path / "rest.jsonl", 60_000, 70_000)
+    long, rest = add_long(realm, tmp_path / "long.jsonl"), add_long(realm, tmp_path / "rest.jsonl", 500)
     fighting = battle()
     fighting.until("training", step=3)
 
@@ -101,7 +107,7 @@ def test_flags_without_a_battle_say_so(run: Run, realm: Realm, verb: str) -> Non
 
 
 def test_touched_flags_count_and_stale_ones_are_dropped(realm: Realm, battle: Start, tmp_path: Path) -> None:
-    add(realm, tmp_path / "a.jsonl", 60_000)
+    add_long(realm, tmp_path / "a.jsonl")
     control.path_of(realm, "stop").touch()  # meant for a battle that is gone
     fighting = battle()
     fighting.until("training", step=2)
@@ -118,7 +124,7 @@ def test_touched_flags_count_and_stale_ones_are_dropped(realm: Realm, battle: St
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_saves_and_puts_the_quest_back(realm: Realm, battle: Start, tmp_path: Path, number: int) -> None:
-    quest = add(realm, tmp_path / "a.jsonl", 60_000)
+    quest = add_long(realm, tmp_path / "a.jsonl")
     fighting = battle()
     fighting.until("training", step=5)
     assert fighting.kill(number) == 0
@@ -138,7 +144,7 @@ def test_a_second_battle_is_refused(realm: Realm, run: Run, battle: Start) -> No
 
 
 def test_status_tells_a_dead_battle_from_a_live_one(realm: Realm, run: Run, battle: Start, tmp_path: Path) -> None:
-    add(realm, tmp_path / "a.jsonl", 60_000)
+    add_long(realm, tmp_path / "a.jsonl")
     fighting = battle()
     fighting.until("training", step=2)
     assert run("status", "--json").json["battle"]["state"] == "training"

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from helpers import PATIENCE, BattleProcess, Run, SmallDisk, rows, wait_for, write_rows
+from helpers import PATIENCE, BattleProcess, Run, SmallDisk, rows, set_recipe, wait_for, write_rows
 from realm_arena import retention, saving
 from realm_cli import checkpoints, intake, journal, store
 from realm_cli.checkpoint_records import LedgerRecord
@@ -25,15 +25,6 @@ def add(realm: Realm, path: Path, count: int, start: int = 0) -> str:
     """Queue a quest; its id."""
     (record,) = intake.add_files(realm, Manager.of(realm), [write_rows(path, rows(count, start))])
     return record.id
-
-
-def set_recipe(realm: Realm, **values: object) -> None:
-    """Change values of the hero's recipe as an editor would."""
-    path = realm.hero_file("dio-mini")
-    lines = path.read_text().splitlines()
-    for key, value in values.items():
-        lines = [f"  {key}: {value}" if line.startswith(f"  {key}:") else line for line in lines]
-    path.write_text("\n".join(lines) + "\n")
 
 
 def finish(realm: Realm) -> BattleProcess:
