@@ -174,7 +174,7 @@ class GymSkill:
 
 def said(reply: str) -> str:
     """The reply without think blocks before the answer; empty where it never came to one."""
-    text = reply.strip()
+    text = reply.encode(errors="replace").decode().strip()  # the library's process reads whole characters only
     thoughts = _THOUGHTS.match(text)
     text = text[thoughts.end() if thoughts else 0 :].strip()
     return "" if text.startswith("<think>") else text.rpartition("\n</think>\n")[2].strip()

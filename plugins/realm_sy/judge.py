@@ -28,13 +28,18 @@ def judge(answer: str, reply: str) -> Verdict:
 
 
 def _compare(golden: Value, found: Value) -> Verdict:
-    parsed = ", ".join(map(_said, found))[:1000]
+    parsed = _whole(", ".join(map(_said, found))[:1000])
     if found == golden:
         return Verdict(True, parsed, "all of it is right")
     if len(found) != len(golden):
         return Verdict(False, parsed, f"{len(found)} answers instead of {len(golden)}")
     wrong = [str(number) for number, pair in enumerate(zip(golden, found, strict=True), 1) if pair[0] != pair[1]]
     return Verdict(False, parsed, f"wrong: {', '.join(wrong)}")
+
+
+def _whole(text: str) -> str:
+    """The text with a question mark for each half of a surrogate pair: JSON can name one, and no file can hold it."""
+    return text.encode(errors="replace").decode()
 
 
 def _said(value: object) -> str:

@@ -228,13 +228,16 @@ PROBLEMS: dict[str, Problem] = {}
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     task=st.sampled_from(EVALUATE + TASKS),
-    reply=st.text(max_size=60) | st.text("0123456789+-*/()[],.' xC\n", max_size=40),
+    reply=st.text(max_size=60)
+    | st.text(st.characters(categories=["Cs", "Nd"]), max_size=9)
+    | st.text("0123456789+-*/()[],.' xC\n", max_size=40),
 )
 def test_no_judge_raises_whatever_the_reply(task: str, reply: str) -> None:
     skill = GymSkill(task)
     if task not in PROBLEMS:
         PROBLEMS[task] = sample(skill, 1, 1, 0, "train")[0]
     told = skill.judge(PROBLEMS[task], reply)
+    told.parsed.encode()
     assert isinstance(told.correct, bool)
     assert told.reason
 

@@ -105,14 +105,16 @@ def test_the_reason_tells_what_is_wrong() -> None:
         "\x00\ufffd\ud800\u202e", "[" * 100_000, '{"1":' * 3_000, "[" + "9" * 10_000 + "]", "|" * 1_000_000,
         "```" * 300_000, "```\n" + " " * 1_000_000, "<think>" * 200_000, "<think></think>" * 100_000, "1. " * 300_000,
         "NaN", "null", "[[[]]]", '[null, {}, "SEA"]', '{"solutions": []}', '{"solutions": {"1": {"word": 1}}}', "ß" * 9_000,
+        '["\\ud83d", "SEA"]', '{"count": 3, "first_letters": "\\ud83d", "total_syllables": 6}',
     ],
-    ids=range(17),
+    ids=range(19),
 )  # fmt: skip
 def test_garbage_and_very_long_replies_are_wrong_at_once(reply: str) -> None:
     for golden in GOLDEN.values():
         verdict = judge(golden, reply)
         assert not verdict.correct
         assert len(verdict.parsed) <= 1000
+        verdict.parsed.encode()  # it is kept in files
 
 
 @pytest.mark.parametrize("answer", ["", "{", "[]", "{}", "|", "[1]"])
