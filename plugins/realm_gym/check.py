@@ -27,6 +27,12 @@ TASK_SECONDS = 300.0
 """That the whole check may take."""
 FEWEST = 4
 """Problems that have to differ in the sample of a level."""
+GUESSES = ("0", "nan")
+"""Replies that say nothing of a problem: no scorer may take one for right at most problems with other answers."""
+
+
+Place = tuple[int, int, int]
+"""Level, seed and index of an item."""
 
 
 class _UnfitError(Exception):
@@ -78,6 +84,7 @@ class _Looking:
         _see(list(items.values()), list(given.values()))
         for place, item in given.items():
             self._see_scores(place, item)
+        self._see_guesses(given)
         self._child.ask(Request(do="forget"))
         for place, item in reversed(given.items()):
             again = self._item(*place)
@@ -97,18 +104,39 @@ class _Looking:
             raise _SlowError(f"the check up to here takes more than {TASK_SECONDS:g} s of processor time")
         return told
 
-    def _see_scores(self, place: tuple[int, int, int], item: Answer) -> None:
+    def _see_scores(self, place: Place, item: Answer) -> None:
         """Neither an echo of the prompt nor an empty reply gets the full score; the golden answer got it already."""
-        level, seed, index = place
         for name, reply in (("an echo of the prompt", item.prompt), ("an empty reply", "")):
-            told = self._ask(
-                Request(
-                    do="score", task=self._task, level=level, seed=seed, index=index, prompt=item.prompt,
-                    answer=item.answer, reply=reply, seconds=ITEM_SECONDS,
-                )
-            )  # fmt: skip
-            if (told.score or 0.0) >= 1:
+            if self._is_right(place, item, reply):
                 raise _UnfitError(f"its scorer gives {name} the full score")
+
+    def _see_guesses(self, given: dict[Place, Answer]) -> None:
+        """No reply that is always the same gets the full score as a rule."""
+        for guess in GUESSES:
+            others = {place: item for place, item in given.items() if not _says(item.answer, guess)}
+            right = sum(self._is_right(place, item, guess) for place, item in others.items())
+            if 2 * right > len(others):
+                raise _UnfitError(
+                    f"its scorer gives the reply {guess} the full score at {right} of {len(others)} items"
+                )
+
+    def _is_right(self, place: Place, item: Answer, reply: str) -> bool:
+        level, seed, index = place
+        told = self._ask(
+            Request(
+                do="score", task=self._task, level=level, seed=seed, index=index, prompt=item.prompt,
+                answer=item.answer, reply=reply, seconds=ITEM_SECONDS,
+            )
+        )  # fmt: skip
+        return (told.score or 0.0) >= 1
+
+
+def _says(answer: str, guess: str) -> bool:
+    """Whether a golden answer is that guess, as a text or as a number."""
+    try:
+        return answer == guess or float(answer) == float(guess)
+    except ValueError:
+        return False
 
 
 def _see(items: list[Answer], given: list[Answer]) -> None:

@@ -17,7 +17,8 @@ from realm_gym.skill import GymSkill
 from realm_gym.tasks import library_version, names
 
 
-@pytest.mark.parametrize("task", ["count_bits", "caesar_cipher", "letter_jumble", "boxnet", "graph_color", "composite"])
+@pytest.mark.parametrize("task", ["count_bits", "caesar_cipher", "letter_jumble", "boxnet", "graph_color", "composite",
+                                  "complex_arithmetic", "coin_flip"])  # fmt: skip
 def test_a_task_is_found_as_it_was_found_for_the_file_of_the_plugin(task: str) -> None:
     assert check.check(CHILD, task) == facts.shipped().tasks[task]
 
@@ -27,6 +28,7 @@ def test_what_is_wrong_is_told_in_one_line() -> None:
 
     assert known["boxnet"].trouble == "level 1: it gives no golden answer"
     assert known["game_of_life_halting"].trouble == "level 1: its scorer gives an echo of the prompt the full score"
+    assert known["coin_flip"].trouble == "level 1: its scorer gives the reply 0 the full score at 10 of 12 items"
     assert known["caesar_cipher"].levels == 2
     assert known["caesar_cipher"].ends == "level 3: AssertionError: rotation must be in range [1,25]"
     assert [task for task, found in known.items() if "\n" in found.trouble + found.ends] == []
