@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from realm_cli.conversation import Message
 from realm_cli.errors import FormatError
 from realm_cli.profiles import Nudge, with_system
+from realm_cli.skills import without_thinking
 
 START, END = "<<ANS_START>>", "<<ANS_END>>"
 SYSTEM_PROMPT = (
@@ -40,9 +41,10 @@ class Regime3:
         return with_system(messages, SYSTEM_PROMPT)
 
     def answer(self, messages: Sequence[Message], reply: str) -> str | None:
-        """What stands between the markers: one pair of them, and nothing behind it."""
-        found = _MARKED.fullmatch(reply)
-        if found is None or reply.count(START) != 1 or reply.count(END) != 1:
+        """What stands between the markers behind the thinking: one pair of them, and nothing behind it."""
+        text = without_thinking(reply)
+        found = _MARKED.fullmatch(text)
+        if found is None or text.count(START) != 1 or text.count(END) != 1:
             return None
         return found[1].strip()
 

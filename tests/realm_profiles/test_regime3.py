@@ -68,6 +68,9 @@ def test_a_reply_with_markers_out_of_place_is_refused(said: str) -> None:
         ("<<ANS_START>>a<<ANS_END>><<ANS_START>>b<<ANS_END>>", None),
         ("<<ANS_START>><<ANS_START>>a<<ANS_END>>", None),
         ("<<ans_start>>a<<ans_end>>", None),
+        ("<think>between <<ANS_START>> and <<ANS_END>></think>\n<<ANS_START>>a<<ANS_END>>", "a"),
+        ("<think>it may be <<ANS_START>>a<<ANS_END>>", None),
+        ("<think>it may be <<ANS_START>>a<<ANS_END>></think>", None),
     ],
 )
 def test_the_answer_is_what_stands_between_one_pair_of_markers(reply: str, answer: str | None) -> None:
