@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from helpers import BattleProcess, Run, environment, realm_line, rows, wait_for, write_rows
+from helpers import BattleProcess, Run, environment, realm_line, rows, set_recipe, wait_for, write_rows
 from realm_cli import status
 from realm_cli.realm import Realm
 
@@ -17,7 +17,8 @@ def test_a_battle_seen_from_outside(realm: Realm, run: Run, battle: Start, tmp_p
     write_rows(realm.data / "validation" / "held_out.jsonl", rows(10, 90_000))
     assert run("battle", "check").code == 4
     assert run("battle", "log").code == 4
-    add = run("quest", "add", "-q", write_rows(tmp_path / "a.jsonl", rows(60_000)))
+    set_recipe(realm, epochs=150)
+    add = run("quest", "add", "-q", write_rows(tmp_path / "a.jsonl", rows(400)))
     quest = add.out.strip()
 
     check = run("battle", "check")
@@ -28,7 +29,7 @@ def test_a_battle_seen_from_outside(realm: Realm, run: Run, battle: Start, tmp_p
         assert word in check.out
     assert max(len(line) for line in check.out.splitlines() if not line.startswith("  line")) <= 100
     facts = run("battle", "check", quest, "--json").json
-    assert facts["samples"] == 60_000
+    assert facts["samples"] == 400
     assert facts["steps"] == 3_750
     assert facts["memory_total"] > 16 * facts["parameters"]
     assert facts["eta_s"] > 0

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fake_gpus import LOST, FakeGpu, FakeMachine
-from helpers import PATIENCE, BattleProcess, Run, realm_line, rows, wait_for, write_rows
+from helpers import PATIENCE, BattleProcess, Run, realm_line, rows, set_recipe, wait_for, write_rows
 from realm_arena.manners import WHO
 from realm_cli import control, services, store, watchtower
 from realm_cli.process import mark_of
@@ -160,7 +160,8 @@ def test_while_the_card_does_not_answer_what_was_seen_last_counts(watching: Real
 
 
 def add_quest(run: Run, realm: Realm) -> None:
-    path = write_rows(realm.root / "many.jsonl", rows(20_000))
+    set_recipe(realm, epochs=100)
+    path = write_rows(realm.root / "many.jsonl", rows(200))
     assert run("quest", "add", path, "-q").code == 0
 
 

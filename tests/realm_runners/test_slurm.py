@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers import Run, rows, wait_for, write_rows
+from helpers import Run, rows, set_recipe, wait_for, write_rows
 from realm_cli import checkpoints, intake, status
 from realm_cli.errors import AwayError, NotFoundError, RealmError, RefusedError
 from realm_cli.jobs import Job, open_runner
@@ -158,7 +158,8 @@ def test_a_controller_that_is_away_is_away(at: Place, monkeypatch: pytest.Monkey
 def test_a_battle_on_slurm_that_is_cancelled_has_saved(
     cluster: Cluster, realm: Realm, run: Run, tmp_path: Path
 ) -> None:
-    intake.add_files(realm, Manager.of(realm), [write_rows(tmp_path / "long.jsonl", rows(60_000))])
+    set_recipe(realm, epochs=150)
+    intake.add_files(realm, Manager.of(realm), [write_rows(tmp_path / "long.jsonl", rows(400))])
 
     started = run("battle", "start", "--on", "slurm:main", "--gpus", "0", "-q")
     assert started.code == 0, started.err
