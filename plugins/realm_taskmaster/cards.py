@@ -85,6 +85,10 @@ class Cards:
                 return
             self._over.wait(self.seconds)
 
+    def are_those_of(self, other: Cards) -> bool:
+        """Whether both look at the same machine by the same way."""
+        return (self.host, self._carrier) == (other.host, other._carrier)
+
     def close(self) -> None:
         """End the thread and the connection."""
         self._over.set()

@@ -76,7 +76,7 @@ class Daemon:
         """Take over what people changed in the configuration. A mistake there is said, and the look does not take place."""
         fresh = TaskMaster.of(self.realm, self._manager)
         known = self.master.cards
-        if fresh.config != self.master.config or fresh.cards.host != known.host:
+        if fresh.config != self.master.config or not fresh.cards.are_those_of(known):
             known.close()
             fresh.cards.watch()
             self.master = fresh

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import signal
 
+import yaml
+
 from fake_gpus import FakeGpu, FakeMachine
-from helpers import wait_for
+from helpers import free_port, wait_for
 from realm_cli import task_records
+from realm_cli.hosts import hosts_file
 from realm_cli.process import mark_of
-from realm_taskmaster_desk import Desk
+from realm_taskmaster_desk import Desk, Master
 
 KILLER = """
 import realm_runners.hooks
@@ -157,3 +160,21 @@ def test_a_trouble_that_stays_is_said_once(desk: Desk) -> None:
 
     wait_for(looked, "several looks")
     assert master.log.read_text().count("there is no task 'wrk'") == 1
+
+
+def test_a_host_that_moved_is_asked_at_its_new_address(desk: Desk) -> None:
+    desk.enable()
+    master: Master | None = None
+    for port in (free_port(), free_port()):
+        answers = {"inference": {"port": 8765}}
+        far = {"host": "127.0.0.1", "ssh_port": port, "role": "inference", "services": answers}
+        here = {"host": "trainer.example", "role": "trainer"}
+        text = yaml.safe_dump({"hosts": {"far": far, "here": here}, "local_host": "here"})
+        hosts_file(desk.realm).write_text(text)
+        master = master or desk.master("--interval", "0.2")
+
+        def told(port: int = port) -> bool:
+            found = task_records.master(desk.realm)
+            return found is not None and f"port {port}" in found.no_gpu
+
+        wait_for(told, f"the host to be asked at port {port}")
