@@ -101,13 +101,16 @@ def belongs(skill: Skill, level: int, problem: Problem, split: Split) -> bool:
 
 
 def without_thinking(reply: str) -> str:
-    """The reply after its leading `<think>…</think>` blocks. A block that never ends leaves nothing."""
+    """The reply after its leading `<think>…</think>` blocks. A block that never ends leaves nothing.
+
+    Where a chat template opened the block in the prompt, the reply holds its end alone, on a line of its own.
+    """
     start = 0
     while True:
         while start < len(reply) and reply[start].isspace():
             start += 1
         if not reply.startswith("<think>", start):
-            return reply[start:]
+            return reply[start:].rpartition("\n</think>\n")[2]
         end = reply.find("</think>", start)
         if end < 0:
             return ""

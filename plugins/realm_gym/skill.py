@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Iterator
 from itertools import islice
 
@@ -11,7 +10,7 @@ import msgspec
 
 from realm_cli.errors import SkillAwayError, UsageError
 from realm_cli.sampling import with_repeats
-from realm_cli.skills import Problem, Split, Verdict, belongs
+from realm_cli.skills import Problem, Split, Verdict, belongs, without_thinking
 from realm_gym import facts, seeds, wire
 from realm_gym.check import check
 from realm_gym.child import CHILD
@@ -27,7 +26,6 @@ FRUITLESS: dict[Split, int] = {"train": 500, "eval": 3000}
 """Items in a row without a new problem after which a level counts as exhausted; evals take one of ten."""
 LONGEST_REPLY = 100_000
 LONGEST_PARSED = 200
-_THOUGHTS = re.compile(r"(?:\s*<think>.*?</think>)*", re.DOTALL)
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -174,7 +172,5 @@ class GymSkill:
 
 def said(reply: str) -> str:
     """The reply without think blocks before the answer; empty where it never came to one."""
-    text = reply.encode(errors="replace").decode().strip()  # the library's process reads whole characters only
-    thoughts = _THOUGHTS.match(text)
-    text = text[thoughts.end() if thoughts else 0 :].strip()
-    return "" if text.startswith("<think>") else text.rpartition("\n</think>\n")[2].strip()
+    whole = reply.encode(errors="replace").decode()  # the library's process reads no halves of characters
+    return without_thinking(whole).strip()

@@ -21,7 +21,10 @@ def test_golden_scores_all_and_echo_and_silence_score_nothing(form: Form) -> Non
     for level in LEVELS:
         for problem in problems(form, level, 10):
             assert SKILL.judge(problem, problem.answer).correct
-            assert SKILL.judge(problem, f"<think>\nwell\n</think>\n{problem.answer}\n").correct
+            for thinking in ("<think>\nwell\n</think>\n", "<think></think>\n<think>a</think>", "well\n</think>\n\n"):
+                assert SKILL.judge(problem, f"{thinking}{problem.answer}\n").correct
+            for thinking in ("<think>", "<think>a</think><think>", "well ", "well</think>"):
+                assert not SKILL.judge(problem, f"{thinking}{problem.answer}\n").correct
             lines = problem.prompt.split("\n")
             asked = lines[-1].partition(": ")[2]
             call, _, shown = asked.partition(" = ")

@@ -69,6 +69,7 @@ def test_a_reply_with_markers_out_of_place_is_refused(said: str) -> None:
         ("<<ANS_START>><<ANS_START>>a<<ANS_END>>", None),
         ("<<ans_start>>a<<ans_end>>", None),
         ("<think>between <<ANS_START>> and <<ANS_END>></think>\n<<ANS_START>>a<<ANS_END>>", "a"),
+        ("between <<ANS_START>> and <<ANS_END>>\n</think>\n\n<<ANS_START>>a<<ANS_END>>", "a"),
         ("<think>it may be <<ANS_START>>a<<ANS_END>>", None),
         ("<think>it may be <<ANS_START>>a<<ANS_END>></think>", None),
     ],

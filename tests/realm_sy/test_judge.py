@@ -54,7 +54,7 @@ def test_space_case_fences_and_thinking_do_not_matter(form: str) -> None:
     lower = golden if form in JSON_FORMS else golden.lower()
     for reply in (
         f"\n {golden}\n\n", f"<think>\nis it [sea]?\n</think>\n<think></think>{golden}", f"```\n{golden}\n```",
-        f"```json\n{golden}\n```\n", golden.replace("\n", " \r\n"), lower, golden.replace("SEA", "sea"),
+        f"so it is [sea]\n</think>\n\n{golden}", f"```json\n{golden}\n```\n", golden.replace("\n", " \r\n"), lower, golden.replace("SEA", "sea"),
     ):  # fmt: skip
         assert judge(golden, reply).correct, reply
 
