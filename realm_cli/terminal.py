@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+WIDTH = 80
+"""Columns of the terminal that is written for."""
+NARROWEST = 8
+"""What is left of a text at least where a table has to be made narrower."""
+
 
 class Context:
     """What a command may need, made when it asks for it."""
@@ -87,8 +92,34 @@ class FiniteRange(click.FloatRange):
         return number
 
 
-def table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> str:
-    """A plain table; None shows as a dash. Numbers are aligned by their own format, never reinterpreted."""
+def table(rows: Sequence[dict[str, Any]], columns: Sequence[str], fit: Sequence[str] = ()) -> str:
+    """A plain table; None shows as a dash. Numbers are aligned by their own format, never reinterpreted.
+
+    One that is wider than the terminal has the texts of the columns `fit` cut, in this order, until it is not.
+    """
+    shown = _tabulated(rows, columns)
+    for column in fit:
+        excess = max(map(len, shown.splitlines()), default=0) - WIDTH
+        if excess > 0:
+            widest = max(len(str(row.get(column) or "")) for row in rows)
+            rows = [{**row, column: cut(str(row.get(column) or ""), max(NARROWEST, widest - excess))} for row in rows]
+            shown = _tabulated(rows, columns)
+    return shown
+
+
+def cut(text: str, width: int) -> str:
+    """The text, or so much of it that it has `width` characters with a mark of the cut."""
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def fold(text: str, indent: int = 2) -> str:
+    """A line in as many as the terminal needs for it, the further ones indented."""
+    return "\n".join(
+        TextWrapper(WIDTH, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False).wrap(text)
+    )
+
+
+def _tabulated(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> str:
     from tabulate import tabulate
 
     body = [["-" if row.get(column) is None else str(row[column]) for column in columns] for row in rows]

@@ -12,7 +12,7 @@ from realm_cli.questview import describe, quest_json, what_next
 from realm_cli.realm import PRIORITIES
 from realm_cli.skillbook import ALIASES, GuildSkill, open_skill
 from realm_cli.skills import Split
-from realm_cli.terminal import Context, emit, facts, json_option, note, pass_context_realm, quiet_option, table
+from realm_cli.terminal import Context, emit, facts, fold, json_option, note, pass_context_realm, quiet_option, table
 from realm_guild import views
 
 
@@ -57,10 +57,13 @@ def _list_all(ctx: Context, as_json: bool) -> None:
     from realm_guild import offers
 
     rows = offers.all_rows(ctx.realm, ctx.manager)
-    columns = ["id", "name", "levels", "category", "state", "reason"]
-    emit(rows, as_json, lambda: click.echo(table([offers.shown(row) for row in rows], columns)))
+    columns = ["id", "name", "levels", "category", "state"]
+    emit(rows, as_json, lambda: click.echo(table([offers.shown(row) for row in rows], columns, fit=["name"]) + "\n"))
     if as_json:
         return
+    for row in rows:
+        if row["error"]:
+            click.echo(fold(f"{row['id']}: {row['error']}"))
     if any(row["state"] == "not enabled" for row in rows):
         note("one that is not enabled is made one of this realm by: realm skill new ID")
     for plugin, line in offers.extras(ctx.manager).items():

@@ -51,7 +51,6 @@ def shown(row: dict[str, Any]) -> dict[str, Any]:
         "name": row.get("name", ""),
         "category": row.get("category", ""),
         "levels": levels,
-        "reason": row["error"],
     }
 
 

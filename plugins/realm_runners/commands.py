@@ -20,6 +20,7 @@ from realm_cli.terminal import (
     FiniteRange,
     emit,
     facts,
+    fold,
     json_option,
     note,
     pass_context_realm,
@@ -135,13 +136,15 @@ def list_command(ctx: Context, last: int, as_json: bool) -> None:
         rows.append(_document(record, status, away.get(record.place, "")))
 
     def render() -> None:
-        shown: list[dict[str, Any]] = [
-            {**row, "what": str(row["name"] or " ".join(row["command"]))[:24]} for row in rows
-        ]
-        click.echo(table(shown, ["id", "state", "place", "what"]) if rows else "no job yet: realm job run -- COMMAND")
+        shown: list[dict[str, Any]] = [{**row, "what": str(row["name"] or " ".join(row["command"]))} for row in rows]
+        click.echo(
+            table(shown, ["id", "state", "place", "what"], fit=["what"])
+            if rows
+            else "no job yet: realm job run -- COMMAND"
+        )
         for row in rows:
             if row["reason"]:
-                click.echo(f"{row['id']}: {row['reason']}")
+                click.echo(fold(f"{row['id']}: {row['reason']}"))
 
     emit(rows, as_json, render)
 

@@ -17,6 +17,7 @@ from realm_cli.terminal import (
     Context,
     emit,
     facts,
+    fold,
     human_bytes,
     human_seconds,
     json_option,
@@ -53,7 +54,8 @@ def _clock(moment: str | None) -> str | None:
 def _shortened(rows: list[dict[str, Any]]) -> str:
     """As a table that fits 80 columns: the reasons stand below it, one a line."""
     lines = [table(rows, ["priority", "id", "gpu", "on", "next"]), ""]
-    return "\n".join([*lines, *(f"{row['id']}: {row['reason'] or 'it runs, or is started now'}" for row in rows)])
+    why = (f"{row['id']}: {row['reason'] or 'it runs, or is started now'}" for row in rows)
+    return "\n".join([*lines, *map(fold, why)])
 
 
 @click.command("available")
@@ -129,7 +131,7 @@ def _render_last(runs: list[TaskRun]) -> None:
         click.echo()
     for run in runs:
         ago = human_seconds(max(0.0, seconds_since(run.ended_at)))
-        click.echo(f"{run.state:<9}  {run.name}, {ago} ago: {run.said or run.reason}")
+        click.echo(fold(f"{run.state:<9}  {run.name}, {ago} ago: {run.said or run.reason}", indent=11))
 
 
 @click.command("log")

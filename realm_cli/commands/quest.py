@@ -23,6 +23,7 @@ from realm_cli.terminal import (
     emit,
     existing_files,
     facts,
+    fold,
     human_bytes,
     json_option,
     note,
@@ -124,15 +125,13 @@ def list_command(ctx: Context, state: str | None, limit: int, everything: bool, 
     shown = live + (ended if everything or as_json else ended[-limit:])
 
     def render() -> None:
-        columns = ["id", "state", "priority", "samples", "name", "reason"]
-        short = [{**row, "name": _cut(row["name"], 28), "reason": _cut(row["reason"] or "", 30)} for row in shown]
-        click.echo(table(short, columns) if short else "the board is empty")
+        columns = ["id", "state", "priority", "samples", "name"]
+        click.echo(table(shown, columns, fit=["name"]) if shown else "the board is empty")
+        for row in shown:
+            if row["reason"]:
+                click.echo(fold(f"{row['id']}: {row['reason']}"))
 
     emit(shown, as_json, render)
-
-
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 @click.command("show")

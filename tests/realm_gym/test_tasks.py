@@ -58,7 +58,8 @@ def test_all_lists_what_is_enabled_what_is_not_and_what_cannot_be_used_and_why(r
     }  # fmt: skip
     assert (rows["gym.base_conversion"]["max_level"], rows["gym.base_conversion"]["category"]) == (5, "algorithmic")
     assert rows["gym.boxnet"]["error"].startswith("level 1: it gives no golden answer (reasoning-gym ")
-    assert "gym.boxnet" in said.out
+    assert "gym.boxnet: level 1: it gives no golden answer" in said.out
+    assert max(map(len, said.out.splitlines())) <= 80
     assert "realm skill new ID" in said.err
     assert "pip install" not in said.err  # the library is there
 

@@ -100,6 +100,13 @@ def test_the_weaver_is_started_in_the_background_by_an_option_of_its_own(woven: 
     assert (woven.run("weaver", "--daemon", "-q").out, woven.run("weaver", "--deamon").code) == ("", 2)
 
 
+def test_the_status_fits_the_terminal_whatever_services_are_called(woven: Woven) -> None:
+    woven.serve("a-service-whose-name-has-its-length")
+    said = woven.run("weaver", "status")
+    assert "a-service-" in said.out
+    assert max(map(len, said.out.splitlines())) <= 80
+
+
 def test_several_who_ask_at_once_are_all_answered_by_one_weaver(woven: Woven) -> None:
     woven.serve("web")
     line = realm_line("weaver", "up", "web", realm=woven.realm)
