@@ -59,6 +59,14 @@ NAMELESS = """
 """
 
 
+# Names and moments that are broken into pieces: a column too narrow to be read.
+SQUEEZED = """
+() => [...document.querySelectorAll("table :is(code, time)")]
+  .filter((one) => one.checkVisibility() && /^[\\w:. -]{1,22}$/.test(one.textContent) && one.getClientRects().length > 1)
+  .map((one) => one.textContent)
+"""
+
+
 @contextmanager
 def browsing(chromium: Browser, url: str, *, expected: tuple[int, ...] = (), **options: Any) -> Iterator[Page]:
     """A page of a fresh browser; errors in its console, in its scripts and of the server fail the test.

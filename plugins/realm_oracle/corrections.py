@@ -12,6 +12,7 @@ from realm_cli.errors import RefusedError, UsageError
 from realm_cli.generation import Message
 from realm_cli.intake import add_files
 from realm_cli.manager import Manager
+from realm_cli.quests import Board
 from realm_cli.realm import Realm
 from realm_cli.records import QuestRecord
 from realm_oracle.page_talk import Said
@@ -34,6 +35,12 @@ def make_quest(
         },
     }  # fmt: skip
     content = msgspec.json.encode(row) + b"\n"
+    twin = Board(realm).duplicate_of(hashlib.sha256(content).hexdigest())
+    if twin is not None:
+        where = twin.outcome or f"not ended, in {twin.priority}"
+        raise RefusedError(
+            f"this correction is a quest already: {twin.name} ({where})", f"see it: realm quest show {twin.id}"
+        )
     name = f"correction_{choice.hero}_step{choice.step}_{hashlib.sha256(content).hexdigest()[:8]}.jsonl"
     with inbox.draft(realm, name, content) as path:
         source = f"oracle: a corrected answer of {choice.hero} step {choice.step}"

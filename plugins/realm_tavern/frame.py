@@ -11,6 +11,7 @@ from flask import Flask, g, render_template, request
 from markupsafe import Markup, escape
 
 from realm_cli.pages import Page
+from realm_cli.records import seconds_since
 from realm_cli.websafety import Safety
 from realm_tavern.pixels import icon
 from realm_tavern.watch import Look, Watch, event_row
@@ -58,6 +59,7 @@ def furnish(app: Flask, watch: Watch, pages: list[Page], safety: Safety) -> None
             "csrf_token": safety.csrf,
             "pixel": lambda name: Markup(icon(name)),  # our own art
             "moment": moment,
+            "seen": seen,
             "game": now_shown(watch).snapshot.as_json(),
             "feed": [event_row(event) for _, event in reversed(watch.feed)],
             "after": watch.place,
@@ -79,6 +81,16 @@ def moment(iso: str) -> Markup:
         return Markup("")
     local = datetime.fromisoformat(iso).astimezone()
     return Markup('<time datetime="{}" title="{}">{}</time>').format(iso, iso, f"{local:%Y-%m-%d %H:%M}")
+
+
+def seen(iso: str) -> Markup:
+    """How long ago something was seen, in the words that the page goes on with by itself (`age` of live.js)."""
+    seconds = round(max(0.0, seconds_since(iso)))
+    if seconds < 120:
+        ago = f"{seconds} s"
+    else:
+        ago = f"{round(seconds / 60)} min" if seconds < 7200 else f"{round(seconds / 3600)} h"
+    return Markup('<time datetime="{}" title="{}">seen {} ago</time>').format(iso, iso, ago)
 
 
 def page_of_error(status: int, message: str, hint: str) -> str:

@@ -171,8 +171,7 @@ def rows_of(realm: Realm, quest: str, priority: str) -> list[dict[str, Any]]:
 
 def test_a_corrected_answer_becomes_a_quest_with_its_provenance(client: FlaskClient, trained: Realm) -> None:
     given = correction(5, "add(①, ①) = ①⓪")
-    answer = client.post("/api/oracle/correct", json=given)
-    said = answer.json or {}
+    said = (answer := client.post("/api/oracle/correct", json=given)).json or {}
     assert (answer.status_code, said["success"], said["priority"]) == (200, True, "low")
     (row,) = rows_of(trained, said["quest"], "low")
     assert row["messages"] == [*given["messages"], {"role": "assistant", "content": "add(①, ①) = ①⓪"}]
@@ -182,7 +181,8 @@ def test_a_corrected_answer_becomes_a_quest_with_its_provenance(client: FlaskCli
     }  # fmt: skip
     assert Board(trained).record(said["quest"]).source == f"oracle: a corrected answer of {HERO} step 5"
     again = client.post("/api/oracle/correct", json=given)
-    assert (again.status_code, (again.json or {})["success"]) == (409, False)
+    assert (again.status_code, again.is_json) == (409, True)
+    assert (again.json or {})["error"] == f"this correction is a quest already: {said['name']} (not ended, in low)"
 
 
 @pytest.mark.parametrize(("corrected", "status"), [("", 400), ("  \n", 400), ("no idea", 409)])
@@ -306,6 +306,7 @@ def test_a_talk_with_two_checkpoints_side_by_side_and_a_correction(
         first.get_by_label("Priority").select_option("normal")
         first.get_by_role("button").click()
         expect(page.locator(".toast", has_text="waits in normal")).to_be_visible()
+        expect(first.locator("[data-became]:has(a[href^='/quests/'])")).to_contain_text("waits in normal")
     (quest,) = [file.id for file in Board(trained).files("normal")]
     (row,) = rows_of(trained, quest, "normal")
     assert row["messages"][-1]["content"] == "it is ①⓪, by hand"

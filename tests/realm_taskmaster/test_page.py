@@ -18,7 +18,7 @@ from realm_cli.checks import Finding, FindingsRecord
 from realm_cli.process import is_running
 from realm_cli.realm import Realm
 from realm_cli.records import ProcessMark, now
-from realm_tavern_browsing import LOW_CONTRAST, NAMELESS, PHONE, browsing, is_wide
+from realm_tavern_browsing import LOW_CONTRAST, NAMELESS, PHONE, SQUEEZED, browsing, is_wide
 
 Open = Callable[..., TavernProcess]
 SERVICE = "services:\n  sleeper: {command: [sleep, '600'], title: the sleeper}\n  broken: {command: ['false'], title: the broken one}\n"
@@ -164,10 +164,18 @@ def test_the_pages_are_sound_in_both_themes_on_a_phone_and_without_scripts(
                 assert page.evaluate(NAMELESS) == [], path
                 assert page.evaluate("window.shifts") < 0.02, path
                 assert not is_wide(page), path
+                assert page.evaluate(SQUEEZED) == [], path
     with browsing(chromium, url, viewport=PHONE, has_touch=True, is_mobile=True) as page:
         for path in paths:
             page.goto(path)
             assert not is_wide(page), path
+            assert page.evaluate(SQUEEZED) == [], path
+        page.goto("/tasks")
+        task = page.locator("tr").filter(has=page.get_by_text("validate_queue"))
+        name, priority = (task.locator(part).first.bounding_box() for part in ("th", "td"))
+        assert name is not None
+        assert priority is not None
+        assert name["y"] < priority["y"]  # one below the other, the name first
     with browsing(chromium, url, java_script_enabled=False) as page:
         page.goto("/tasks")
         page.get_by_role("button", name="run validate_queue now").click()

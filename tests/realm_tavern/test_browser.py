@@ -19,7 +19,7 @@ from realm_cli.manager import Manager
 from realm_cli.quests import Board
 from realm_cli.realm import Realm
 from realm_guild_heroes import tune
-from realm_tavern_browsing import LOW_CONTRAST, NAMELESS, PHONE, browsing, is_wide, number, seen_text
+from realm_tavern_browsing import LOW_CONTRAST, NAMELESS, PHONE, SQUEEZED, browsing, is_wide, number, seen_text
 
 Open = Callable[..., TavernProcess]
 Start = Callable[..., BattleProcess]
@@ -28,11 +28,14 @@ PAGES = (
     "/",
     "/quests",
     "/guild",
+    "/scheduler",
     "/skill/bin",
     "/checkpoints",
     "/vault",
     "/vault/prune",
     "/vault/lineage",
+    "/oracle",
+    "/tasks",
     "/settings",
 )
 
@@ -205,6 +208,8 @@ def test_every_page_is_sound_in_both_themes(trained: Realm, tavern: Open, chromi
                 assert page.evaluate("window.shifts") < 0.02, path
                 assert page.evaluate("document.documentElement.lang") == "en"
                 assert not is_wide(page), path
+                assert page.evaluate(SQUEEZED) == [], path
+                expect(page.locator('[data-verb="pause"]')).to_be_visible()
 
 
 def test_every_page_fits_a_phone(trained: Realm, tavern: Open, chromium: Browser) -> None:
@@ -213,6 +218,10 @@ def test_every_page_fits_a_phone(trained: Realm, tavern: Open, chromium: Browser
         for path in (*PAGES, f"/checkpoint/{step}"):
             page.goto(path)
             assert not is_wide(page), path
+            expect(page.locator("[data-age]")).to_contain_text("ago")
+            assert page.evaluate("window.shifts") < 0.02, path
+            assert page.evaluate(SQUEEZED) == [], path
+            expect(page.locator('[data-verb="pause"]')).to_be_hidden()
             name = path.strip("/").replace("/", "-").rstrip("0123456789-") or "hero"
             page.screenshot(path=SHOTS / f"{name}-phone.png", full_page=True)
 
@@ -248,6 +257,10 @@ def test_keys_open_pages_and_command_the_battle(realm: Realm, tavern: Open, chro
         page.keyboard.press("g")
         page.keyboard.press("q")
         expect(page).to_have_url(f"{page.url.rpartition('/')[0]}/quests")
+        page.wait_for_load_state()
+        page.keyboard.press("g")
+        page.keyboard.press("l")  # the Ledger, whose address is /checkpoints
+        expect(page).to_have_url(f"{page.url.rpartition('/')[0]}/checkpoints")
 
 
 def test_the_chart_zooms_and_tells_exact_numbers(trained: Realm, tavern: Open, chromium: Browser) -> None:

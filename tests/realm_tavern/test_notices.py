@@ -10,7 +10,7 @@ from helpers import TavernProcess
 from realm_cli.events import emit
 from realm_cli.manager import Manager
 from realm_cli.realm import Realm
-from realm_tavern_browsing import browsing
+from realm_tavern_browsing import PHONE, browsing
 
 Open = Callable[..., TavernProcess]
 
@@ -49,6 +49,19 @@ def keep(page: Page, *names: str) -> None:
     for name in names:
         expect(page.locator("html")).to_have_attribute(f"data-{name}", "1")
     expect(page.locator("[data-connection]")).to_be_hidden()
+
+
+def test_troubles_do_not_cover_a_phone_and_go_with_escape(realm: Realm, tavern: Open, chromium: Browser) -> None:
+    with browsing(chromium, tavern().url, viewport=PHONE) as page:
+        page.goto("/")
+        expect(page.locator("[data-connection]")).to_be_hidden()
+        for level in (1, 2, 3):
+            emit(realm, Manager.of(realm), "skill_regressed", skill="bin", level=level, accuracy=0.5, hero="h", step=1)
+            expect(page.locator(".toast").last).to_contain_text(f"bin level {level} fell")
+        expect(page.locator(".toast")).to_have_count(2)
+        for left in (1, 0):
+            page.keyboard.press("Escape")
+            expect(page.locator(".toast")).to_have_count(left)
 
 
 def test_a_level_up_sounds_and_notifies_only_for_those_who_want_it(

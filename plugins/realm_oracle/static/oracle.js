@@ -99,6 +99,7 @@ async function reply(said, messages, column, signal) {
 }
 
 function finish(said, column, place) {
+  column.removeAttribute("aria-busy");
   column.querySelector("[data-who]").textContent = name(said);
   if (!said.error) column.querySelector("[data-said]").textContent = said.response;
   tell(column.querySelector("[data-wrong]"), said.error);
@@ -121,6 +122,7 @@ async function ask(message) {
   const columns = replies.map((said) => {
     const column = copy("reply");
     column.querySelector("[data-who]").textContent = name(said);
+    column.setAttribute("aria-busy", "true");
     turn.querySelector(".replies").append(column);
     return column;
   });
@@ -160,6 +162,7 @@ async function correct(button) {
       corrected: part.querySelector("[data-corrected]").value, priority: part.querySelector("[data-priority]").value,
     });
     part.open = false;
+    became(part.parentElement.querySelector("[data-became]"), answer);
     say(answer.said, "plain");
   } catch (error) {
     say(error.message, "bad");
@@ -168,17 +171,26 @@ async function correct(button) {
   }
 }
 
+/** Stays beside the answer, as the notice goes after seconds. */
+function became(place, answer) {
+  const link = document.createElement("a");
+  link.href = `/quests/${answer.quest}`;
+  link.textContent = answer.name;
+  place.replaceChildren("corrected: ", link, ` waits in ${answer.priority}`);
+}
+
 // -- what people do
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   if (event.submitter?.name === "correct") correct(event.submitter);
-  else if (!form.querySelector("[data-ask]").disabled) ask(field.value.trim());
+  else if (form.querySelector("[data-ask]").disabled) say("an answer is still on its way; wait for it, or stop it");
+  else ask(field.value.trim());
 });
 field.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
   event.preventDefault();
-  form.requestSubmit(form.querySelector("[data-ask]"));
+  form.requestSubmit(); // also while the button is out of order, to be told so
 });
 form.querySelector("[data-stop]").addEventListener("click", () => stopping?.abort());
 
@@ -207,7 +219,10 @@ new MutationObserver(() => {
 document.addEventListener("submit", async (event) => {
   if (!event.target.matches("[data-post]") || !/^\/oracle\/(un)?load$/.test(new URL(event.target.action).pathname)) return;
   const button = event.submitter;
-  while (button?.disabled) await new Promise((done) => setTimeout(done, 100)); // live.js sends it
+  for (let waited = 1; button?.disabled; waited += 1) { // live.js sends it; a long load is shown meanwhile
+    await new Promise((done) => setTimeout(done, 100));
+    if (waited % 10 === 0) refresh();
+  }
   refresh();
 });
 

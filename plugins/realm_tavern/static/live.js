@@ -175,7 +175,7 @@ let begun = ""; // the first key of two
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select, textarea")) return;
   const key = event.key.toLowerCase();
-  if (begun === "g") document.querySelector(`nav [data-key="${CSS.escape(key)}"]`)?.click();
+  if (begun === "g") document.querySelector(`nav [data-key~="${CSS.escape(key)}"]`)?.click();
   else if (key === "p") order(values["battle.state"] === "paused" || values["control.pause"]?.startsWith("asked") ? "resume" : "pause");
   else if (key === "s") order("save");
   begun = begun === "g" ? "" : key;
@@ -183,6 +183,5 @@ document.addEventListener("keydown", (event) => {
 
 function order(verb) { document.querySelector(`[data-verb="${verb}"]`)?.click(); }
 
-if (matchMedia("(max-width: 40rem)").matches) document.querySelector(".control")?.removeAttribute("open");
 setInterval(showAges, 1000);
 connect();

@@ -2,7 +2,7 @@
 
 const SHOWN_MS = 6000;
 const PARTY_MS = 4000;
-const MOST = 5;
+const MOST = matchMedia("(max-width: 40rem)").matches ? 2 : 5; // on a phone more of them would cover the page
 const toasts = document.querySelector("[data-toasts]");
 const party = document.querySelector("[data-celebration]");
 const wants = document.documentElement.dataset;
@@ -39,7 +39,11 @@ export function celebrate(text) {
 function endParty() { party.hidden = true; }
 
 party?.addEventListener("click", endParty);
-document.addEventListener("keydown", (event) => { if (event.key === "Escape" && party) endParty(); });
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || !party) return;
+  if (party.hidden) toasts?.lastElementChild?.remove();
+  else endParty();
+});
 
 // -- sounds: made here, off unless the footer's box is ticked
 
