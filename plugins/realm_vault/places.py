@@ -79,23 +79,39 @@ class Places:
     def _recognise(self, name: str, zone: Zone) -> None:
         """A share that is not mounted is an empty folder: writing into it would fill the wrong disk."""
         path = self._memory(name)
+        mark = _mark(name, zone) or self._marked(name, zone)
         known = store.read_or_set_aside(path, ZoneMark)
-        text = zone.read([MARK]).get(MARK)
-        if text is None:
-            if known is not None:
-                raise AwayError(
-                    f"zone {name} has lost its mark {MARK}", "is it mounted? if it was emptied, delete " + str(path)
-                )
-            mark = ZoneMark(id=uuid.uuid4().hex, made_at=now())
-            zone.write(MARK, store.to_json(mark.to_dict()))
-        else:
-            mark = ZoneMark.from_dict(store.parse_json(text, f"{name}:{MARK}"), f"{name}:{MARK}")
         if known is not None and known.id != mark.id:
             raise RefusedError(
                 f"zone {name} is another folder than before (its mark differs)", f"if that is right, delete {path}"
             )
         path.parent.mkdir(parents=True, exist_ok=True)
         store.write_record(path, msgspec.structs.replace(mark, seen_at=now()), durable=known is None)
+
+    def _marked(self, name: str, zone: Zone) -> ZoneMark:
+        """Give a new zone its mark. Two processes that come first at a time give it one."""
+        path = self._memory(name)
+        with store.locked(path.with_name(f".{name}.lock")):
+            found = _mark(name, zone)
+            if found is not None:
+                return found
+            if store.read_or_set_aside(path, ZoneMark) is not None:
+                raise AwayError(
+                    f"zone {name} has lost its mark {MARK}", f"is it mounted? if it was emptied, delete {path}"
+                )
+            mark = ZoneMark(id=uuid.uuid4().hex, made_at=now())
+            zone.write(MARK, store.to_json(mark.to_dict()))
+            return mark
+
+
+def _mark(name: str, zone: Zone) -> ZoneMark | None:
+    """The mark of a zone; None where there is none. Raises `AwayError` for one that is there and cannot be read."""
+    text = zone.read([MARK]).get(MARK)
+    if text is not None:
+        return ZoneMark.from_dict(store.parse_json(text, f"{name}:{MARK}"), f"{name}:{MARK}")
+    if zone.files([MARK]):
+        raise AwayError(f"zone {name} does not give its mark {MARK}", "can the zone's user read it there?")
+    return None
 
 
 @contextmanager

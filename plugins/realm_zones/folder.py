@@ -89,11 +89,15 @@ class FolderZone:
         if not paths:
             return found
         data = self._run(READ, data=_zero_ended([f"./{path}" for path in paths]))
-        with tarfile.open(fileobj=io.BytesIO(data), mode="r:", errorlevel=0, ignore_zeros=True) as archive:
-            for member in archive:
-                file = archive.extractfile(member) if member.isfile() else None
-                if file is not None:
-                    found[member.name.removeprefix("./")] = file.read()
+        try:
+            with tarfile.open(fileobj=io.BytesIO(data), mode="r:", errorlevel=0, ignore_zeros=True) as archive:
+                for member in archive:
+                    file = archive.extractfile(member) if member.isfile() else None
+                    if file is not None:
+                        found[member.name.removeprefix("./")] = file.read()
+        except tarfile.TarError as error:
+            hint = "the zone's machine needs GNU tar, and memory to run it"
+            raise RealmError(f"zone {self.name}: its tar sent no archive: {error}", hint) from None
         return found
 
     def write(self, path: str, data: bytes) -> None:

@@ -5,13 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
-from helpers import Ran, SmallDisk, environment, realm_line
+from helpers import PATIENCE, Ran, SmallDisk, environment, realm_line
+from realm_cli.errors import RealmError
+from realm_cli.manager import Manager
 from realm_cli.realm import Realm
 from realm_cli.zones import zones_file
+from realm_vault.places import MARK, Places
 from realm_vault_boxes import HERO, Box, content, make_checkpoint, write_zones
 
 Vault = Callable[..., Ran]
@@ -78,6 +84,43 @@ def test_a_share_that_is_not_mounted_is_away_and_nothing_is_written_into_its_fol
     assert [row["state"] for row in done.json] == ["queued"]
     assert "mark" in done.err
     assert list(usb.iterdir()) == []
+
+
+def test_many_who_come_first_give_a_zone_one_mark(realm: Realm, vault: Vault) -> None:
+    manager = Manager.of(realm)
+    together = threading.Barrier(8)
+
+    def come(_: int) -> bytes:
+        together.wait(PATIENCE)
+        Places(realm, manager).zone("usb")
+        return (realm.root.parent / "usb" / MARK).read_bytes()
+
+    with ThreadPoolExecutor(8) as threads:
+        assert len(set(threads.map(come, range(8)))) == 1
+    Places(realm, manager).zone("usb")
+
+
+@pytest.mark.parametrize(
+    ("tar", "problem"),
+    [("exec TAR -cf - -T /dev/null", "does not give its mark"), ("exit 2", "its tar sent no archive")],
+)
+def test_a_mark_that_cannot_be_read_is_not_replaced(
+    realm: Realm, vault: Vault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tar: str, problem: str
+) -> None:
+    manager = Manager.of(realm)
+    Places(realm, manager).zone("usb")
+    mark = realm.root.parent / "usb" / MARK
+    before = mark.read_bytes()
+    shutil.rmtree(realm.status / "vault" / "zones")  # as another realm that does not know it
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "tar").write_text(f"#!/bin/sh\n{tar.replace('TAR', shutil.which('tar') or '')}\n")
+    (tmp_path / "bin" / "tar").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+
+    with pytest.raises(RealmError, match=problem):
+        Places(realm, manager).zone("usb")
+
+    assert mark.read_bytes() == before
 
 
 def test_a_full_disk_there_is_said_and_the_next_try_succeeds(
