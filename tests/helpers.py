@@ -94,16 +94,10 @@ class BattleProcess:
         self.realm = realm
         self.log = realm.root / "battle-output.txt"
         line = realm_line("battle", "start", *args, realm=realm)
-        self.process: subprocess.Popen[bytes] | preloaded.Forked
         with open(self.log, "ab") as output:
-            if env is None:
-                self.process = preloaded.start(
-                    line, stdout=output, stderr=output, env=environment(), start_new_session=True
-                )
-            else:
-                self.process = subprocess.Popen(
-                    line, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=env, start_new_session=True
-                )
+            self.process = preloaded.start(
+                line, stdout=output, stderr=output, env=env or environment(), start_new_session=True
+            )
 
     def status(self) -> TrainingStatus | None:
         """What it wrote last; None while that is still an earlier battle's."""

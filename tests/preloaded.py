@@ -132,8 +132,12 @@ def server() -> Server:
 def start(
     line: Sequence[str], *, stdin: int | IO[Any] = subprocess.DEVNULL, stdout: int | IO[Any], stderr: int | IO[Any],
     env: dict[str, str], cwd: str | Path | None = None, start_new_session: bool = False,
-) -> Forked:  # fmt: skip
-    """As `subprocess.Popen`, for a `realm` line that needs torch."""
+) -> Forked | subprocess.Popen[bytes]:  # fmt: skip
+    """As `subprocess.Popen`, for a `realm` line; with libraries from elsewhere it is a program of its own."""
+    if env.get("LD_LIBRARY_PATH") != os.environ.get("LD_LIBRARY_PATH"):
+        return subprocess.Popen(
+            line, stdin=stdin, stdout=stdout, stderr=stderr, env=env, cwd=cwd, start_new_session=start_new_session
+        )
     with open(os.devnull, "rb") as nothing:
         files = [nothing.fileno() if file == subprocess.DEVNULL else _number(file) for file in (stdin, stdout, stderr)]
         return server().start(line, files, env, cwd, start_new_session)

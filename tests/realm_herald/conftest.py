@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 from collections.abc import Callable, Iterator
 
 import pytest
 import yaml
 
+import preloaded
 from helpers import PATIENCE, environment, realm_line, wait_for
 from realm_cli import services
 from realm_cli.realm import Realm
@@ -24,10 +24,12 @@ class HeraldProcess:
     def __init__(self, realm: Realm, **variables: str) -> None:
         self.log = realm.root / "herald-output.txt"
         with open(self.log, "ab") as output:
-            self.process = subprocess.Popen(
-                realm_line("herald", "run", realm=realm), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            self.process = preloaded.start(
+                realm_line("herald", "run", realm=realm),
+                stdout=output,
+                stderr=output,
                 env={**environment(), **variables},
-            )  # fmt: skip
+            )
         self._realm = realm
         wait_for(self._is_ready, "the heralds to be at work")
 
