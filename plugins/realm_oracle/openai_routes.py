@@ -90,6 +90,8 @@ class _Views:
         """The continuation of one plain text or of several."""
         asked: CompletionAsked = read(CompletionAsked)
         prompts: list[Prompt] = [asked.prompt] if isinstance(asked.prompt, str) else [*asked.prompt]
+        if not prompts:
+            raise FieldError("prompt", "there is no prompt to continue", "send one or more")
         if asked.stream and len(prompts) != 1:
             raise FieldError("prompt", "several prompts are not streamed", "leave stream out, or send one prompt")
         return self._answer(asked, _COMPLETION, prompts)

@@ -99,3 +99,5 @@ def test_the_public_client_is_told_what_is_wrong(theirs: openai.OpenAI) -> None:
     for given in wrong:
         with pytest.raises(openai.BadRequestError):
             theirs.chat.completions.create(**{"model": f"{HERO}@step-4", "messages": hello, **given})
+    with pytest.raises(openai.BadRequestError, match="there is no prompt to continue"):
+        theirs.completions.create(model=f"{HERO}@step-4", prompt=[])
