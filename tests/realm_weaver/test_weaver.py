@@ -17,7 +17,7 @@ from realm_cli import belonging, services, store
 from realm_cli.process import mark_of
 from realm_cli.records import ProcessMark, ServiceRecord, now
 from realm_cli.service_records import ServiceState
-from realm_weaver import logs, requests
+from realm_weaver import requests
 from realm_weaver_services import QUICK, Woven
 
 HASTY: dict[str, Any] = {"liveness": {"period_seconds": 0.1, "timeout_seconds": 0.5, "failure_threshold": 2}}
@@ -320,43 +320,6 @@ def test_a_service_that_left_the_settings_is_stopped(woven: Woven) -> None:
     woven.serve("new")
     assert woven.down().out == "web is stopped\n"
     assert woven.processes() == []
-
-
-def test_a_flooding_service_has_a_bounded_log(woven: Woven) -> None:
-    woven.serve("flood", "flood", url=False, log_mb=0.5, log_keep=2)
-    woven.up("flood")
-    log = services.log_path(woven.realm, "flood")
-    wait_for(lambda: log.with_name("flood.log.2").exists(), "two full logs")
-    woven.down()
-    files = sorted(path.name for path in log.parent.glob("flood.log*"))
-    assert files == ["flood.log", "flood.log.1", "flood.log.2"]
-    assert all(log.with_name(name).stat().st_size <= 500_000 for name in files[1:])
-
-
-def test_a_log_that_grows_fast_is_looked_at_before_it_can_grow_far_over_its_limit() -> None:
-    limit, rate = 5_000_000, 100_000_000
-    size, pause, most = 0, logs.LOOK_SECONDS, 0
-    for _ in range(1000):
-        growth = int(rate * pause)
-        size += growth
-        most = max(most, size)
-        size = 0 if size > limit else size
-        pause = logs.next_look(limit, growth, pause)
-    assert most <= rate * logs.LOOK_SECONDS
-    assert pause <= limit / rate
-    assert logs.next_look(limit, 0, pause) == logs.LOOK_SECONDS
-
-
-def test_the_weaver_s_own_log_is_bounded(woven: Woven) -> None:
-    woven.serve("web")
-    woven.up("web")
-    own = services.log_path(woven.realm, logs.OWN)
-    with open(own, "ab") as file:
-        file.write(b"one more line\n" * 400_000)
-    earlier = logs.earlier(own, 1)
-    wait_for(earlier.exists, "the weaver's log to be set aside")
-    wait_for(lambda: own.stat().st_size < 1_000_000, "the weaver's log to be cut")
-    assert earlier.stat().st_size <= 5_000_000
 
 
 def test_a_full_disk_takes_notes_from_the_weaver_and_no_service_from_people(
