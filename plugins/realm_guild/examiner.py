@@ -105,4 +105,4 @@ def _formless(profile: Profile) -> Verdict:
 
 def _verdict(said: object) -> Verdict:
     """What a judge gave, checked: with anything else in it the result could not be read again."""
-    return msgspec.convert(msgspec.to_builtins(said), Verdict)
+    return msgspec.json.decode(msgspec.json.encode(said), type=Verdict)

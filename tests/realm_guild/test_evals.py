@@ -259,8 +259,16 @@ class Odd:
 
 @pytest.mark.parametrize(
     "answers",
-    [ValueError("own fault"), None, True, "right", Verdict(True, 5, ""), Verdict("yes", "", "")],  # type: ignore[arg-type]
-    ids=["raises", "None", "True", "text", "number parsed", "text correct"],
+    [
+        ValueError("own fault"),
+        None,
+        True,
+        "right",
+        Verdict(True, 5, ""),
+        Verdict("yes", "", ""),  # type: ignore[arg-type]
+        Verdict(True, "\ud83d", ""),
+    ],
+    ids=["raises", "None", "True", "text", "number parsed", "text correct", "half a character"],
 )
 def test_a_judge_that_fails_makes_the_eval_invalid_and_readable(realm: Realm, answers: Any) -> None:
     entry = bin_of(realm)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -35,6 +33,16 @@ def boxes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoBoxes]:
     train(made.here, "1", "2", "3")
     yield made
     made.close()
+
+
+@pytest.fixture(scope="module")
+def own(boxes: TwoBoxes) -> Realm:
+    """The first machine as it would be without the second: it has made its evals itself."""
+    realm = boxes.copy("own")
+    hosts_file(realm).unlink()
+    made = boxes.run("skill", "eval", "--pending", realm=realm)
+    assert made.code == 0, made.err
+    return realm
 
 
 @pytest.fixture
@@ -79,13 +87,7 @@ def test_while_the_second_box_is_away_evals_wait_with_the_reason(boxes: TwoBoxes
     assert (asked.code, "does not answer" in asked.err) == (1, True)
 
 
-def test_evals_of_the_second_box_give_the_levels_that_the_battle_gives(boxes: TwoBoxes, tmp_path: Path) -> None:
-    own = Realm(tmp_path / "own")
-    shutil.copytree(boxes.here.root, own.root, symlinks=True)
-    hosts_file(own).unlink()
-    made_here = boxes.run("skill", "eval", "--pending", realm=own)
-    assert made_here.code == 0, made_here.err
-
+def test_evals_of_the_second_box_give_the_levels_that_the_battle_gives(boxes: TwoBoxes, own: Realm) -> None:
     far = boxes.copy("complete")
     with boxes.answering():
         ran = boxes.run("skill", "eval", "--pending", realm=far)
@@ -104,7 +106,7 @@ def test_evals_of_the_second_box_give_the_levels_that_the_battle_gives(boxes: Tw
     assert (champion and champion.step) == (expected and expected.step)
 
 
-def test_a_box_that_is_killed_in_the_middle_leaves_the_rest_pending(boxes: TwoBoxes) -> None:
+def test_a_box_that_is_killed_in_the_middle_leaves_the_rest_pending(boxes: TwoBoxes, own: Realm) -> None:
     realm = boxes.copy("cut")
     oracle = boxes.switch_on()
     maker = subprocess.Popen(
@@ -124,12 +126,11 @@ def test_a_box_that_is_killed_in_the_middle_leaves_the_rest_pending(boxes: TwoBo
         again = boxes.run("skill", "eval", "--pending", realm=realm)
     assert again.code == 0, again.err
     assert waiting(realm) == set()
-    complete = Realm(boxes.here.root.parent / "complete")
-    assert scores(realm, 1) == scores(complete, 1)
-    assert levels(realm) == levels(complete)
+    assert scores(realm, 1) == scores(own, 1)
+    assert levels(realm) == levels(own)
 
 
-def test_whoever_makes_evals_and_is_killed_leaves_them_to_the_next(boxes: TwoBoxes) -> None:
+def test_whoever_makes_evals_and_is_killed_leaves_them_to_the_next(boxes: TwoBoxes, own: Realm) -> None:
     realm = boxes.copy("killed")
     with boxes.answering():
         maker = subprocess.Popen(
@@ -142,9 +143,8 @@ def test_whoever_makes_evals_and_is_killed_leaves_them_to_the_next(boxes: TwoBox
         again = boxes.run("skill", "eval", "--pending", realm=realm)
     assert again.code == 0, again.err
     assert waiting(realm) == set(), again.err
-    complete = Realm(boxes.here.root.parent / "complete")
-    assert levels(realm) == levels(complete)
-    assert scores(realm, 1) == scores(complete, 1)
+    assert levels(realm) == levels(own)
+    assert scores(realm, 1) == scores(own, 1)
 
 
 def test_replies_name_the_weights_that_the_ledger_names(reached: TwoBoxes) -> None:
