@@ -123,10 +123,10 @@ def test_a_command_that_does_not_exist_is_noticed() -> None:
             parse(line.split())
 
 
-@pytest.fixture(scope="module")
-def walked(tmp_path_factory: pytest.TempPathFactory) -> Shell:
+@pytest.fixture
+def walked(tmp_path: Path) -> Shell:
     """An empty home in which README's blocks, then QUICKSTART's, were run as written; in the end it stands in QUICKSTART's realm."""
-    home = tmp_path_factory.mktemp("documents") / "you"
+    home = tmp_path / "you"
     shell = Shell(home)
     realm_arena_models.llama(home / "my-model")
     (home / "chats.jsonl").write_text("".join(CHATS % (number, number) for number in range(40)))
@@ -148,11 +148,14 @@ def walk(shell: Shell, name: str) -> None:
             assert documents.same_shape(following.text, output), f"{name} shows\n{following.text}\nbut it is\n{output}"
 
 
-def test_the_commands_of_readme_and_quickstart_run_as_written(walked: Shell) -> None:
+def test_the_commands_of_the_documents_run_as_written_and_leave_what_these_say(walked: Shell) -> None:
     mine = Realm(walked.home / "my-realm")
     assert mine.config.hero == "mine"
     assert len(list(mine.hero_folder().glob("checkpoint-*"))) == 1
     assert Realm(walked.home / "quick").hero_ids() == ["dio", "dio-mini"]
+    # In one test, as processes that share the tests would each walk.
+    _the_checkpoint_is_checked_and_loaded_as_remote_inference_says(walked)
+    _the_json_keys_are_in_the_real_outputs(walked)
 
 
 def test_the_picture_in_readme_is_that_of_play(realm: Realm) -> None:
@@ -185,7 +188,7 @@ def test_a_changed_shape_is_noticed() -> None:
     assert not documents.same_shape("one\n", "one\ntwo\n")
 
 
-def test_a_checkpoint_is_checked_and_loaded_as_remote_inference_says(walked: Shell) -> None:
+def _the_checkpoint_is_checked_and_loaded_as_remote_inference_says(walked: Shell) -> None:
     check, load = [block.text for block in documents.blocks("REMOTE_INFERENCE.md") if block.language == "python"]
     (checkpoint,) = Realm(walked.home / "my-realm").hero_folder().glob("checkpoint-*")
     with tempfile.TemporaryDirectory() as folder:
@@ -267,7 +270,7 @@ def test_the_exit_codes_are_those_of_the_errors() -> None:
     assert shown == {name: value for name, value in vars(errors).items() if name.startswith("EXIT_")}
 
 
-def test_the_json_keys_are_in_the_real_outputs(walked: Shell) -> None:
+def _the_json_keys_are_in_the_real_outputs(walked: Shell) -> None:
     line = json.dumps({"prompt": "Compute: add(①, ①)", "answer": "add(①, ①) = ①⓪", "reply": "①⓪"}) + "\n"
     rows = table("ARCHITECTURE.md", "### JSON keys")
     assert len(rows) > 5

@@ -264,7 +264,7 @@ class Odd:
         None,
         True,
         "right",
-        Verdict(True, 5, ""),
+        Verdict(True, 5, ""),  # type: ignore[arg-type]
         Verdict("yes", "", ""),  # type: ignore[arg-type]
         Verdict(True, "\ud83d", ""),
     ],

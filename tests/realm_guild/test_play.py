@@ -63,9 +63,9 @@ class Terminal:
         self.main, self.side = pty.openpty()
         self.before = termios.tcgetattr(self.side)
         env = {**environment(), "COLUMNS": "80", "LINES": "24", "TERM": "xterm"}
-        self.process = subprocess.Popen(
-            realm_line("play", *args, realm=realm), stdin=self.side, stdout=self.side, stderr=self.side, env=env
-        )
+        # Where the tests run under nohup, a hang-up is ignored, as nohup wants it.
+        line = ["env", "--default-signal=HUP", *realm_line("play", *args, realm=realm)]
+        self.process = subprocess.Popen(line, stdin=self.side, stdout=self.side, stderr=self.side, env=env)
         os.set_blocking(self.main, False)
         self.bytes = bytearray()
 
